@@ -1,0 +1,43 @@
+import type { Cancellation, Headers, Body, Response } from '../http/index.ts';
+
+/** One try: what the router asks of a cluster. */
+export interface Attempt {
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  readonly authority: string;
+  readonly path: string;
+  /** End-to-end fields as they shall be written, in order and case; no host, no framing. The cluster must not change them. */
+  readonly headers: Headers;
+  readonly body: Body;
+  /** 32-bit hash for consistent balancing; undefined when the route has no hash policy. */
+  readonly hash: number | undefined;
+  /** Endpoints that failed earlier in this exchange: others are preferred. */
+  readonly avoid: ReadonlySet<string>;
+  /** True from the second try on: it needs a retry permit (`max_retries`). */
+  readonly isRetry: boolean;
+  /** Milliseconds from the start of the try to the response head; 0 is off. Beyond: UpstreamError 504 UT, `upstream_per_try_timeout`. */
+  readonly perTryTimeout: number;
+  /** Milliseconds without a byte in either direction; 0 is off. */
+  readonly idleTimeout: number;
+  /** Interim responses (1xx but not 101), as they come. */
+  onInform(status: number, headers: Headers): void;
+  /** Told the endpoint as soon as it is picked, `address:port`. */
+  onEndpoint(endpoint: string): void;
+  /** Cancelled when nobody waits any more: the upstream request is aborted at once and no permit stays taken. */
+  readonly cancellation: Cancellation;
+}
+
+/** The app's answer; `body` flows when somebody pipes it, and cancelling it aborts the upstream request. */
+export interface UpstreamResponse extends Response {
+  readonly endpoint: string;
+}
+
+/** What the router sees of a cluster. */
+export interface UpstreamCluster {
+  readonly name: string;
+  /**
+   * Permit → endpoint → connection → request. Counts, breakers and outlier detection are served inside.
+   * @throws UpstreamError always, and nothing else
+   */
+  send(attempt: Attempt): Promise<UpstreamResponse>;
+}

@@ -1,0 +1,160 @@
+import { bodyFrom, chunksOf, isLocalReply, localReply, type Exchange, type LocalReply, type Response } from '../http/index.ts';
+import type { FilterHooks } from './define-filter.ts';
+
+/** A filter at its place in a chain. */
+export interface ChainLink {
+  readonly id: string;
+  readonly hooks: FilterHooks;
+  /** In shadow mode a refusal is counted and logged, and the exchange goes on. */
+  readonly shadow: boolean;
+  /** Told when a hook of this filter threw. */
+  failed(hook: keyof FilterHooks, error: unknown, exchange: Exchange): void;
+  /** Told when this filter would have refused, were it not in shadow mode. */
+  wouldRefuse(reply: LocalReply, exchange: Exchange): void;
+}
+
+/**
+ * The filters of one route, compiled at load. Requests walk it forwards, responses backwards, and only through the
+ * filters that the request reached.
+ */
+export class FilterChain {
+  readonly #links: readonly ChainLink[];
+  readonly #onLog: readonly ChainLink[];
+  readonly #transformsRequest: boolean;
+  readonly #transformsResponse: boolean;
+
+  constructor(links: readonly ChainLink[]) {
+    this.#links = links;
+    this.#onLog = links.filter((link) => link.hooks.onLog !== undefined);
+    this.#transformsRequest = links.some((link) => link.hooks.requestBody !== undefined);
+    this.#transformsResponse = links.some((link) => link.hooks.responseBody !== undefined);
+  }
+
+  /**
+   * Answers undefined when the request may be forwarded, else the refusal. `reached` afterwards is the number of filters
+   * that saw the request. Stays synchronous as long as the filters do.
+   */
+  onRequest(exchange: Exchange, progress: ChainProgress): undefined | LocalReply | Promise<undefined | LocalReply> {
+    return this.#requestFrom(0, exchange, progress);
+  }
+
+  #requestFrom(start: number, exchange: Exchange, progress: ChainProgress): undefined | LocalReply | Promise<undefined | LocalReply> {
+    const links = this.#links;
+    for (let at = start; at < links.length; at++) {
+      const link = links[at]!;
+      progress.reached = at + 1;
+      const hook = link.hooks.onRequest;
+      if (hook === undefined) continue;
+      let result: ReturnType<typeof hook>;
+      try {
+        result = link.hooks.onRequest!(exchange.request, exchange);
+      } catch (error) {
+        return failure(link, 'onRequest', error, exchange);
+      }
+      if (result === undefined) continue;
+      if (result instanceof Promise) {
+        return result.then(
+          (reply) => this.#judge(link, reply, exchange) ?? this.#requestFrom(at + 1, exchange, progress),
+          (error: unknown) => failure(link, 'onRequest', error, exchange),
+        );
+      }
+      const reply = this.#judge(link, result, exchange);
+      if (reply !== undefined) return reply;
+    }
+    return this.#transformsRequest ? this.#transformRequest(exchange) : undefined;
+  }
+
+  #judge(link: ChainLink, reply: LocalReply | void, exchange: Exchange): LocalReply | undefined {
+    if (reply === undefined) return undefined;
+    if (!link.shadow) return reply;
+    link.wouldRefuse(reply, exchange);
+    return undefined;
+  }
+
+  #transformRequest(exchange: Exchange): LocalReply | undefined {
+    const { request } = exchange;
+    for (const link of this.#links) {
+      if (link.hooks.requestBody === undefined || request.body.length === 0) continue;
+      try {
+        // The generator reads nothing until it is asked, so one that is declined leaves the body as it is.
+        const transformed = link.hooks.requestBody(chunksOf(request.body), exchange);
+        if (transformed !== undefined) request.body = bodyFrom(transformed);
+      } catch (error) {
+        return failure(link, 'requestBody', error, exchange);
+      }
+    }
+    return undefined;
+  }
+
+  /** Walks backwards through the filters that the request reached. A failing filter turns the response into a 500. */
+  onResponse(response: Response, exchange: Exchange, progress: ChainProgress): Response | Promise<Response> {
+    return this.#responseFrom(progress.reached - 1, response, exchange, progress);
+  }
+
+  #responseFrom(start: number, first: Response, exchange: Exchange, progress: ChainProgress): Response | Promise<Response> {
+    let response = first;
+    for (let at = start; at >= 0; at--) {
+      const link = this.#links[at]!;
+      if (link.hooks.onResponse === undefined) continue;
+      let result: void | Response | Promise<void | Response>;
+      try {
+        result = link.hooks.onResponse(response, exchange);
+      } catch (error) {
+        response = replaced(response, failure(link, 'onResponse', error, exchange));
+        continue;
+      }
+      if (result === undefined) continue;
+      if (result instanceof Promise) {
+        const current = response;
+        return result.then(
+          (other) => this.#responseFrom(at - 1, replaced(current, other ?? current), exchange, progress),
+          (error: unknown) =>
+            this.#responseFrom(at - 1, replaced(current, failure(link, 'onResponse', error, exchange)), exchange, progress),
+        );
+      }
+      response = replaced(response, result);
+    }
+    return this.#transformsResponse ? this.#transformResponse(response, exchange, progress) : response;
+  }
+
+  #transformResponse(first: Response, exchange: Exchange, progress: ChainProgress): Response {
+    let response = first;
+    for (let at = progress.reached - 1; at >= 0; at--) {
+      const link = this.#links[at]!;
+      if (link.hooks.responseBody === undefined || exchange.request.method === 'HEAD' || response.body.length === 0) continue;
+      try {
+        const transformed = link.hooks.responseBody(chunksOf(response.body), exchange);
+        if (transformed !== undefined) response.body = bodyFrom(transformed);
+      } catch (error) {
+        response = replaced(response, failure(link, 'responseBody', error, exchange));
+      }
+    }
+    return response;
+  }
+
+  onLog(exchange: Exchange): void {
+    for (const link of this.#onLog) {
+      try {
+        link.hooks.onLog!(exchange);
+      } catch (error) {
+        link.failed('onLog', error, exchange);
+      }
+    }
+  }
+}
+
+/** How far a request came in its chain; one a request, held by serve.ts. */
+export interface ChainProgress {
+  reached: number;
+}
+
+function failure(link: ChainLink, hook: keyof FilterHooks, error: unknown, exchange: Exchange): LocalReply {
+  link.failed(hook, error, exchange);
+  return localReply(500, `filter_failed{${link.id}}`, { flag: 'FE', body: 'internal error\n' });
+}
+
+/** A response that gives way to another one lets go of its body. */
+function replaced(old: Response, other: Response): Response {
+  if (other !== old && other.body !== old.body && !isLocalReply(old)) old.body.cancel(new Error('the response was replaced by a filter'));
+  return other;
+}

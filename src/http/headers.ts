@@ -1,0 +1,147 @@
+/**
+ * Field lines of a message, in the order, the case and the number in which they were received
+ * (RFC 9110 §5.3: the order of lines of one name is meaning; unknown fields are forwarded as they are).
+ */
+
+/** RFC 9110 §5.6.2: the characters of a field name or a method. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 §5.5: visible characters, spaces, tabs and obs-text (0x80 to 0xff, one code unit a byte). */
+// eslint-disable-next-line no-control-regex -- control characters are the point
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export function isToken(text: string): boolean {
+  return token.test(text);
+}
+
+export function isFieldValue(text: string): boolean {
+  return fieldValue.test(text);
+}
+
+export class Headers implements Iterable<[name: string, value: string]> {
+  readonly #flat: string[];
+
+  /** Takes name, value, name, value … as received. The array belongs to the new object; nothing is checked again. */
+  constructor(flat: string[] = []) {
+    this.#flat = flat;
+  }
+
+  /** For tests and local replies: every name and value is checked. */
+  static of(fields: Record<string, string | readonly string[]>): Headers {
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(fields)) {
+      for (const one of typeof value === 'string' ? [value] : value) headers.append(name, one);
+    }
+    return headers;
+  }
+
+  /** Number of field lines. */
+  get size(): number {
+    return this.#flat.length / 2;
+  }
+
+  has(name: string): boolean {
+    return this.#find(name.toLowerCase(), 0) >= 0;
+  }
+
+  /** All lines of the name joined with ", " (RFC 9110 §5.3), or undefined. Use {@link getAll} where lines differ from lists. */
+  get(name: string): string | undefined {
+    const lower = name.toLowerCase();
+    let at = this.#find(lower, 0);
+    if (at < 0) return undefined;
+    let value = this.#flat[at + 1]!;
+    while ((at = this.#find(lower, at + 2)) >= 0) value += ', ' + this.#flat[at + 1]!;
+    return value;
+  }
+
+  /** One value a line, in order. */
+  getAll(name: string): string[] {
+    const lower = name.toLowerCase();
+    const values: string[] = [];
+    for (let at = this.#find(lower, 0); at >= 0; at = this.#find(lower, at + 2)) values.push(this.#flat[at + 1]!);
+    return values;
+  }
+
+  /** Replaces every line of the name by one, at the place of the first. @throws TypeError on a bad name or value */
+  set(name: string, value: string): void {
+    check(name, value);
+    const lower = name.toLowerCase();
+    const first = this.#find(lower, 0);
+    if (first < 0) {
+      this.#flat.push(name, value);
+      return;
+    }
+    this.#flat[first] = name;
+    this.#flat[first + 1] = value;
+    this.#deleteFrom(lower, first + 2);
+  }
+
+  /** Adds a line after all others. @throws TypeError on a bad name or value */
+  append(name: string, value: string): void {
+    check(name, value);
+    this.#flat.push(name, value);
+  }
+
+  /** Removes every line of the name; says whether there was one. */
+  delete(name: string): boolean {
+    return this.#deleteFrom(name.toLowerCase(), 0);
+  }
+
+  /** Keeps the lines for which `keep` answers true; the name is given in lower case. One pass, order kept. */
+  filter(keep: (lowerName: string, value: string) => boolean): void {
+    const flat = this.#flat;
+    let to = 0;
+    for (let at = 0; at < flat.length; at += 2) {
+      const name = flat[at]!;
+      const value = flat[at + 1]!;
+      if (!keep(name.toLowerCase(), value)) continue;
+      flat[to++] = name;
+      flat[to++] = value;
+    }
+    flat.length = to;
+  }
+
+  /** Name, value, name, value …: the lines as they will be written. Read only. */
+  get flat(): readonly string[] {
+    return this.#flat;
+  }
+
+  clone(): Headers {
+    return new Headers(this.#flat.slice());
+  }
+
+  *[Symbol.iterator](): IterableIterator<[string, string]> {
+    for (let at = 0; at < this.#flat.length; at += 2) yield [this.#flat[at]!, this.#flat[at + 1]!];
+  }
+
+  #find(lower: string, from: number): number {
+    const flat = this.#flat;
+    const length = lower.length;
+    for (let at = from; at < flat.length; at += 2) {
+      const name = flat[at]!;
+      if (name.length === length && (name === lower || name.toLowerCase() === lower)) return at;
+    }
+    return -1;
+  }
+
+  #deleteFrom(lower: string, from: number): boolean {
+    const flat = this.#flat;
+    let at = this.#find(lower, from);
+    if (at < 0) return false;
+    let to = at;
+    for (; at < flat.length; at += 2) {
+      const name = flat[at]!;
+      if (name.length === lower.length && name.toLowerCase() === lower) continue;
+      flat[to++] = name;
+      flat[to++] = flat[at + 1]!;
+    }
+    flat.length = to;
+    return true;
+  }
+}
+
+function check(name: string, value: string): void {
+  if (!token.test(name)) throw new TypeError(`not a header name: ${JSON.stringify(name)}`);
+  if (!fieldValue.test(value)) {
+    throw new TypeError(`value of header ${name} has a control character or one beyond Latin-1: ${JSON.stringify(value)}`);
+  }
+}

@@ -1,0 +1,102 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Labels of a metric: few, and of few values each. Never a path, an address or anything else a client chooses. */
+export type Labels = Readonly<Record<string, string>>;
+
+export interface CounterHandle {
+  add(amount?: number): void;
+}
+export interface GaugeHandle {
+  set(value: number): void;
+  add(amount: number): void;
+}
+export interface HistogramHandle {
+  observe(value: number): void;
+}
+
+/** A family of metrics with label names; `with` gives the one for given values, made once and kept by the caller. */
+export interface Family<Handle> {
+  with(labels: Labels): Handle;
+  /** Forgets the series of these label values, when what they name is gone. */
+  remove(labels: Labels): void;
+}
+
+/** Upper bounds of latency buckets in seconds: Envoy's, from 0.5 ms to 60 s. */
+export const latencyBuckets = [0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/**
+ * All metrics of one process. Asking twice for a name gives the same family, so a reload continues where it was.
+ * Names are `portico_<room>_<what>_<unit>`, the doc is what `# HELP` says.
+ */
+export class Stats {
+  readonly registry: Registry;
+
+  constructor(registry = new Registry()) {
+    this.registry = registry;
+  }
+
+  counter(name: string, doc: string, labelNames: readonly string[] = []): Family<CounterHandle> {
+    const metric = this.#get(name, () => new Counter({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }));
+    return {
+      with(labels) {
+        const child = metric.labels(labels);
+        return { add: (amount = 1) => child.inc(amount) };
+      },
+      remove: (labels) => metric.remove(labels),
+    };
+  }
+
+  gauge(name: string, doc: string, labelNames: readonly string[] = []): Family<GaugeHandle> {
+    const metric = this.#get(name, () => new Gauge({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }));
+    return {
+      with(labels) {
+        const child = metric.labels(labels);
+        return { set: (value) => child.set(value), add: (amount) => child.inc(amount) };
+      },
+      remove: (labels) => metric.remove(labels),
+    };
+  }
+
+  /** A gauge whose values are read when somebody scrapes. */
+  observed(name: string, doc: string, labelNames: readonly string[], read: () => Iterable<[labels: Labels, value: number]>): void {
+    this.registry.removeSingleMetric(name);
+    new Gauge({
+      name,
+      help: doc,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.set(labels, value);
+      },
+    });
+  }
+
+  histogram(
+    name: string,
+    doc: string,
+    labelNames: readonly string[] = [],
+    buckets: readonly number[] = latencyBuckets,
+  ): Family<HistogramHandle> {
+    const metric = this.#get(
+      name,
+      () => new Histogram({ name, help: doc, labelNames: [...labelNames], buckets: [...buckets], registers: [this.registry] }),
+    );
+    return {
+      with(labels) {
+        const child = metric.labels(labels);
+        return { observe: (value) => child.observe(value) };
+      },
+      remove: (labels) => metric.remove(labels),
+    };
+  }
+
+  /** Prometheus text format 0.0.4. */
+  render(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  #get<M>(name: string, make: () => M): M {
+    return (this.registry.getSingleMetric(name) as M | undefined) ?? make();
+  }
+}
