@@ -1,4 +1,4 @@
-import type { Cancellation, Headers, Body, Response } from '../http/index.ts';
+import type { Body, Cancellation, Headers, Response, Upgrade } from '../http/index.ts';
 
 /** One try: what the router asks of a cluster. */
 export interface Attempt {
@@ -40,4 +40,10 @@ export interface UpstreamCluster {
    * @throws UpstreamError always, and nothing else
    */
   send(attempt: Attempt): Promise<UpstreamResponse>;
+  /**
+   * Hands the client's socket to the app. The app's answer (101, or its refusal) goes straight onto the socket; the
+   * response returned carries its status and the tunnel.
+   * @throws UpstreamError when nothing was written to the client's socket, which is then still the caller's
+   */
+  tunnel(attempt: Attempt, upgrade: Upgrade): Promise<UpstreamResponse>;
 }

@@ -12,6 +12,14 @@ export interface Response {
    */
   readonly headers: Headers;
   body: Body;
+  /** Set when the answer has gone onto the upgraded socket already and bytes flow both ways until `ended`. */
+  readonly tunnel?: Tunnel;
+}
+
+/** A connection that has left HTTP. */
+export interface Tunnel {
+  /** Never rejects; resolves when both sides are closed. */
+  readonly ended: Promise<{ readonly bytesReceived: number; readonly bytesSent: number }>;
 }
 
 /** An answer made by the proxy itself (Envoy: local reply). */

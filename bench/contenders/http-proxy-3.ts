@@ -1,0 +1,16 @@
+/** http-proxy-3 as its README sets it up, with keep-alive towards the app so that the comparison is like for like. */
+import { readFileSync } from 'node:fs';
+import { Agent, createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { createProxyServer } from 'http-proxy-3';
+
+const [port, appPort, tlsPort, certificate, key] = process.argv.slice(2) as [string, string, string, string, string];
+const proxy = createProxyServer({
+  target: `http://127.0.0.1:${appPort}`,
+  agent: new Agent({ keepAlive: true, maxSockets: 1024 }),
+  xfwd: true,
+});
+const handle: RequestListener = (request, response) => proxy.web(request, response);
+createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, handle).listen(Number(tlsPort), '127.0.0.1', () => {
+  createServer(handle).listen(Number(port), '127.0.0.1');
+});

@@ -1,0 +1,95 @@
+/**
+ * Compares Portico with the app alone and with other proxies, all in one run: `npm run bench -- [--rounds 5] [--seconds 5] [--connections 64]
+ * [--tool autocannon|wrk]`. The proxy has core 0 to itself; the app and the load generator share core 1.
+ */
+import { mkdtempSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ensureDevelopmentCertificates } from '../src/cli/development-certificates.ts';
+import { contenders, type Contender, type Protocol, type Running } from './contenders.ts';
+import { autocannon, h2load, wrk, type LoadResult, type LoadTool } from './load.ts';
+import { freePort, MeasuredProcess } from './measured-process.ts';
+import { checkAnswers } from './check-answers.ts';
+import { renderTable, summarise, type Row } from './table.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    connections: { type: 'string', default: '64' },
+    tool: { type: 'string', default: 'autocannon' },
+    only: { type: 'string' },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const connections = Number(values.connections);
+
+interface Workload {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly post: number;
+}
+
+const workloads: readonly Workload[] = [
+  { name: 'GET 113 bytes, HTTP/1.1', protocol: 'http', path: '/', post: 0 },
+  { name: 'POST 1 KB, HTTP/1.1', protocol: 'http', path: '/', post: 1024 },
+  { name: 'GET 100 KB, HTTP/1.1', protocol: 'http', path: '/large', post: 0 },
+  { name: 'GET 113 bytes, TLS', protocol: 'tls', path: '/', post: 0 },
+  { name: 'GET 113 bytes, HTTP/2', protocol: 'http2', path: '/', post: 0 },
+];
+
+const [proxyCpu, loadCpu] = cpus().length > 1 ? [0, 1] : [0, 0];
+const http1Tool: LoadTool = values.tool === 'wrk' ? wrk : autocannon;
+const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+const certificates = await ensureDevelopmentCertificates(folder);
+const appPort = await freePort();
+const app = await MeasuredProcess.start([process.execPath, 'bench/contenders/app.ts', String(appPort)], { cpu: loadCpu!, port: appPort });
+
+console.log(`${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.versions.node}, ${rounds} rounds of ${seconds} s, ${connections} connections`);
+for (const contender of contenders) if (!contender.present()) console.log(`missing on this machine, left out: ${contender.name}`);
+if (!h2load.present()) console.log('missing on this machine, HTTP/2 left out: h2load');
+
+const started: { contender: Contender; running: Running }[] = [];
+try {
+  for (const contender of contenders) {
+    if (!contender.present() || (values.only !== undefined && !contender.name.includes(values.only))) continue;
+    const running = await contender.start({ appPort, cpu: proxyCpu!, certificate: certificates.certificate, key: certificates.key });
+    started.push({ contender, running });
+    for (const origin of Object.values(running.origins)) await checkAnswers(contender.name, origin);
+  }
+  for (const workload of workloads) await measure(workload);
+} finally {
+  for (const { running } of started) await running.process.stop();
+  await app.stop();
+}
+
+/** Rounds are interleaved, so that whatever disturbs the machine disturbs everybody. */
+async function measure(workload: Workload): Promise<void> {
+  const tool = workload.protocol === 'http2' ? h2load : http1Tool;
+  if (!tool.present()) return;
+  const direct: Running | undefined = workload.protocol === 'http' ? { process: app, origins: { http: `http://127.0.0.1:${appPort}` } } : undefined;
+  const runners = [...(direct === undefined ? [] : [{ name: 'the app alone', running: direct }]), ...started.map((s) => ({ name: s.contender.name, running: s.running }))];
+  const rows = new Map<string, { results: LoadResult[]; cpu: number[]; rss: number }>();
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, running } of runners) {
+      const origin = running.origins[workload.protocol];
+      if (origin === undefined) continue;
+      const options = { url: origin + workload.path, connections, post: workload.post, cpu: loadCpu! };
+      if (round === 0) await tool.load({ ...options, seconds: 1 });
+      const before = running.process.cpuSeconds();
+      const result = await tool.load({ ...options, seconds });
+      const used = running.process.cpuSeconds() - before;
+      if (result.failed > 0) throw new Error(`${name}: ${result.failed} of ${result.requests} requests failed in ${workload.name}`);
+      const row = rows.get(name) ?? { results: [], cpu: [], rss: 0 };
+      row.results.push(result);
+      row.cpu.push((used / result.requests) * 1e6);
+      row.rss = running.process.rss();
+      rows.set(name, row);
+    }
+  }
+  const table: Row[] = [...rows].map(([name, row]) => summarise(name, row.results, row.cpu, row.rss));
+  console.log(`\n${workload.name} (${tool.name})\n${renderTable(table)}`);
+}
