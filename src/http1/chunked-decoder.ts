@@ -1,0 +1,124 @@
+import { Headers } from '../http/index.ts';
+import { isWireFault, wireFault, type WireFault } from './fault.ts';
+import { readFields } from './fields.ts';
+
+/** Most bytes of one chunk-size line with its extensions, and of the trailer section. */
+const maxLine = 1024;
+const maxTrailers = 8192;
+/** Extensions cost parsing and carry nothing: all of a body's together may not be more (CVE-2024-22019). */
+const maxExtensions = 16 * 1024;
+
+/** RFC 9112 §7.1: 1*HEXDIG, then extensions, which are checked for control bytes and dropped. */
+const sizeLine = /^([0-9A-Fa-f]{1,13})((?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?)$/;
+
+/** Trailers that would change framing, routing or authentication are dropped (RFC 9110 §6.5.1). */
+const forbiddenTrailers = new Set([
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'host',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+]);
+
+export interface ChunkedSink {
+  data(chunk: Buffer): void;
+  /** The last chunk and the trailer section are complete; `rest` is what came behind. */
+  end(trailers: Headers | undefined, rest: Buffer): void;
+}
+
+/** Decodes a chunked body, strictly: CRLF only, no leading space, every chunk closed where it says (RFC 9112 §7.1). */
+export class ChunkedDecoder {
+  #state: 'size' | 'data' | 'data-end' | 'trailers' | 'done' = 'size';
+  #left = 0;
+  #line = '';
+  #extensions = 0;
+
+  /** Feeds bytes to the sink. Answers a fault at the first byte that cannot be part of a chunked body. */
+  write(bytes: Buffer, sink: ChunkedSink): WireFault | undefined {
+    let at = 0;
+    for (;;) {
+      if (this.#state === 'data') {
+        if (at === bytes.length) return undefined;
+        const size = Math.min(this.#left, bytes.length - at);
+        sink.data(at === 0 && size === bytes.length ? bytes : bytes.subarray(at, at + size));
+        at += size;
+        this.#left -= size;
+        if (this.#left > 0) return undefined;
+        this.#state = 'data-end';
+      }
+      if (this.#state === 'done') return undefined;
+      if (at === bytes.length) return undefined;
+      if (this.#state === 'data-end') {
+        // Exactly CRLF, byte by byte: a bare LF here is how two parsers come to differ.
+        const expected = this.#line === '' ? 13 : 10;
+        if (bytes[at] !== expected) return wireFault(400, 'chunk_not_terminated');
+        at++;
+        if (expected === 13) this.#line = '\r';
+        else {
+          this.#line = '';
+          this.#state = 'size';
+        }
+        continue;
+      }
+      const fault = this.#state === 'size' ? this.#readSize(bytes, at) : this.#readTrailers(bytes, at, sink);
+      if (typeof fault !== 'number') return fault;
+      at = fault;
+    }
+  }
+
+  /** Answers where the next byte is, a fault, or undefined when the line is not complete. */
+  #readSize(bytes: Buffer, at: number): number | WireFault | undefined {
+    const lineFeed = bytes.indexOf(10, at);
+    const end = lineFeed < 0 ? bytes.length : lineFeed + 1;
+    if (this.#line.length + end - at > maxLine) return wireFault(400, 'chunk_size_line_too_long');
+    this.#line += bytes.toString('latin1', at, end);
+    if (lineFeed < 0) {
+      // A carriage return must be the last byte so far: anything behind it cannot be a line feed any more.
+      const carriageReturn = this.#line.indexOf('\r');
+      if (carriageReturn >= 0 && carriageReturn < this.#line.length - 1) return wireFault(400, 'chunk_size_invalid');
+      return undefined;
+    }
+    if (!this.#line.endsWith('\r\n')) return wireFault(400, 'bare_line_feed');
+    const match = sizeLine.exec(this.#line.slice(0, -2));
+    this.#line = '';
+    if (match === null) return wireFault(400, 'chunk_size_invalid');
+    this.#extensions += match[2]!.length;
+    if (this.#extensions > maxExtensions) return wireFault(400, 'chunk_extensions_too_large');
+    this.#left = Number.parseInt(match[1]!, 16);
+    this.#state = this.#left === 0 ? 'trailers' : 'data';
+    return end;
+  }
+
+  #readTrailers(bytes: Buffer, at: number, sink: ChunkedSink): number | WireFault | undefined {
+    const before = this.#line.length;
+    this.#line += bytes.toString('latin1', at, Math.min(bytes.length, at + maxTrailers + 4 - before));
+    const end = this.#line.startsWith('\r\n') ? 0 : this.#line.indexOf('\r\n\r\n');
+    if (end < 0) {
+      if (/(?:^|[^\r])\n|\r[^\n]/.test(this.#line)) return wireFault(400, 'bare_line_feed');
+      return this.#line.length > maxTrailers ? wireFault(431, 'trailers_too_large') : undefined;
+    }
+    const section = end === 0 ? '' : this.#line.slice(0, end + 2);
+    const consumed = (end === 0 ? 2 : end + 4) - before;
+    this.#state = 'done';
+    const fields = readFields(section, 0, { maxHeadersCount: 100, rejectUnderscores: true });
+    if (isWireFault(fields)) return fields;
+    const trailers = new Headers(fields.flat);
+    trailers.filter((name) => !forbiddenTrailers.has(name));
+    sink.end(trailers.size === 0 ? undefined : trailers, bytes.subarray(at + consumed));
+    return undefined;
+  }
+}

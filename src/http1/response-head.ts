@@ -1,0 +1,34 @@
+import { isWireFault, wireFault, type WireFault } from './fault.ts';
+import { readFields, type FieldFacts } from './fields.ts';
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly minor: 0 | 1;
+  readonly fields: FieldFacts;
+}
+
+const statusLine = /^HTTP\/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+
+/** Parses a response head; `text` is Latin-1 and ends with the CRLF of the last field line (RFC 9112 §4). */
+export function parseResponseHead(text: string, maxHeadersCount: number): ResponseHead | WireFault {
+  const lineEnd = text.indexOf('\r\n');
+  const match = statusLine.exec(text.slice(0, lineEnd));
+  if (match === null) return wireFault(502, 'status_line_invalid');
+  const fields = readFields(text, lineEnd + 2, { maxHeadersCount, rejectUnderscores: false });
+  if (isWireFault(fields)) return fields;
+  const minor = match[1] === '1' ? 1 : 0;
+  if (fields.chunked && minor === 0) return wireFault(502, 'transfer_encoding_in_http_1_0');
+  if (fields.chunked && fields.contentLength !== undefined) return wireFault(502, 'content_length_with_transfer_encoding');
+  return { status: Number(match[2]), minor, fields };
+}
+
+/** How the content of a response ends (RFC 9112 §6.3). */
+export type ResponseFraming = { readonly kind: 'none' } | { readonly kind: 'length'; readonly length: number } | { readonly kind: 'chunked' } | { readonly kind: 'close' };
+
+export function responseFraming(head: ResponseHead, requestMethod: string): ResponseFraming {
+  const { status, fields } = head;
+  if (requestMethod === 'HEAD' || status < 200 || status === 204 || status === 304) return { kind: 'none' };
+  if (fields.chunked) return { kind: 'chunked' };
+  if (fields.contentLength !== undefined) return { kind: 'length', length: fields.contentLength };
+  return { kind: 'close' };
+}
