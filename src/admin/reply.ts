@@ -1,0 +1,23 @@
+export interface AdminRequest {
+  /** HEAD arrives as GET; the admin leaves the body out by itself. */
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** At most 64 KiB. */
+  readonly body: Uint8Array;
+}
+
+export interface AdminReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function text(body: string, status = 200): AdminReply {
+  return { status, contentType: 'text/plain; charset=utf-8', body };
+}
+
+export function json(value: unknown, status = 200): AdminReply {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
+}

@@ -1,0 +1,76 @@
+/** What the rooms show the admin: plain data, made when somebody asks. */
+import type { ProcessLog } from '../process-log.ts';
+import type { Stats } from '../stats/index.ts';
+
+export type ServerState = 'INITIALIZING' | 'LIVE' | 'DRAINING';
+
+export interface AdminView {
+  state(): ServerState;
+  clusters(): readonly ClusterView[];
+  listeners(): readonly ListenerView[];
+  /** The configuration in force as plain data, secrets already masked: it is shown as it is. */
+  configDump(): unknown;
+  serverInfo(): ServerInfo;
+  readonly stats: Stats;
+  readonly log: ProcessLog;
+}
+
+export interface ClusterView {
+  readonly name: string;
+  readonly lb_policy: string;
+  readonly endpoints: readonly EndpointView[];
+  /** `closed`, `open`, `half_open`, or `off` when the cluster has none. */
+  readonly error_rate_breaker: string;
+  /** `max_connections`, `max_pending_requests`, `max_requests`, `max_retries`. */
+  readonly circuit_breakers: Readonly<Record<string, CeilingView>>;
+  readonly idle_connections: number;
+}
+
+export interface EndpointView {
+  /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/app.sock`. */
+  readonly address: string;
+  readonly weight: number;
+  /** `healthy`, or why it is left out: `ejected` by outlier detection. */
+  readonly health: string;
+  readonly active_requests: number;
+  readonly connections: number;
+}
+
+export interface CeilingView {
+  readonly used: number;
+  readonly most: number;
+}
+
+export interface ListenerView {
+  readonly name: string;
+  /** The address it really has, so port 0 is resolved. */
+  readonly address: string;
+  /** `HTTP/1.1`, `HTTP/2`. */
+  readonly protocols: readonly string[];
+  readonly tls?: ListenerTlsView | undefined;
+  readonly connections: number;
+  readonly active_exchanges: number;
+}
+
+export interface ListenerTlsView {
+  readonly certificates: readonly CertificateView[];
+}
+
+export interface CertificateView {
+  /** Names it is good for, as they stand in the certificate. */
+  readonly names: readonly string[];
+  /** ISO 8601. */
+  readonly not_after: string;
+}
+
+export interface ServerInfo {
+  readonly version: string;
+  readonly node_version: string;
+  readonly pid: number;
+  readonly uptime_seconds: number;
+  readonly state: ServerState;
+  readonly config_file: string | undefined;
+  /** SHA-256 of the file's bytes, in hexadecimal. */
+  readonly config_hash: string | undefined;
+  readonly arguments: readonly string[];
+}

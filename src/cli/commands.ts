@@ -1,0 +1,10 @@
+import type { Command } from './command.ts';
+
+/** The commands, in the order of the help. Each is loaded when it is needed. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./run.ts')).run,
+  demo: async () => (await import('./demo.ts')).demo,
+  validate: async () => (await import('./validate.ts')).validate,
+  schema: async () => (await import('./schema.ts')).schema,
+  certs: async () => (await import('./certs.ts')).certs,
+};

@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import { ConfigError, showAddress } from '../options/index.ts';
+import { complain, type Command } from './command.ts';
+import { untilSignalled } from './until-signalled.ts';
+
+export const run: Command = {
+  name: 'run',
+  doc: 'Runs the proxy until SIGTERM or SIGINT.',
+  options: {
+    config: { type: 'string', short: 'c', value: 'FILE', doc: 'The configuration.' },
+  },
+  async run({ config: file }) {
+    if (typeof file !== 'string') {
+      complain('portico run: which configuration? Write -c FILE');
+      return 2;
+    }
+    const server = await startServer(file);
+    if (typeof server === 'number') return server;
+    const listening = server.listeners.map((listener) => `${listener.name} ${showAddress(listener.address())}`);
+    server.log.info('listening', { listeners: listening, admin: showAddress(server.adminAddress()), config: resolve(file) });
+    return untilSignalled(server);
+  },
+};
+
+/** A running server, or the exit code after the complaint. */
+export async function startServer(file: string) {
+  const [{ loadConfig, describeFaults, InvalidConfig }, { Server }] = await Promise.all([
+    import('../config/index.ts'),
+    import('../server.ts'),
+  ]);
+  let loaded;
+  try {
+    loaded = await loadConfig(file);
+    return await Server.start(loaded);
+  } catch (error) {
+    if (error instanceof InvalidConfig || (error instanceof ConfigError && loaded === undefined)) complain(error.message);
+    else if (error instanceof ConfigError) for (const line of describeFaults(error, loaded!)) complain(line);
+    else {
+      complain(`portico: ${error instanceof Error ? error.message : String(error)}`);
+      return 1;
+    }
+    return 2;
+  }
+}

@@ -1,0 +1,2 @@
+export type { Attempt, UpstreamCluster, UpstreamResponse } from './attempt.ts';
+export { Cluster, createCluster, type ClusterDeps, type ClusterLog, type ClusterView } from './cluster.ts';

@@ -1,0 +1,269 @@
+import { BodyStream, Headers, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
+import type { Attempt, UpstreamResponse } from './attempt.ts';
+import type { ConnectionPool, Lease } from './connection-pool.ts';
+import type { Endpoint } from './endpoint.ts';
+import { readResponseHead, readTrailers } from './response-head.ts';
+import type { UpstreamAnswer } from './upstream-connection.ts';
+import { beforeResponse, duringResponse, type ExchangeFailure } from './upstream-socket.ts';
+
+/** Hears how a try goes: one of `answered` and `failed`, perhaps `broke` after `answered`, and last `over`. */
+export interface TryObserver {
+  answered(status: number): void;
+  failed(error: UpstreamError): void;
+  /** The response was not whole. */
+  broke(error: UpstreamError): void;
+  /** Nothing of the try is left. */
+  over(): void;
+}
+
+export interface TryOptions {
+  readonly pool: ConnectionPool;
+  readonly maxRequestsPerConnection: number;
+  /** Milliseconds of a clock that never jumps. */
+  now(): number;
+}
+
+/** Sends a request to an endpoint. @throws UpstreamError always, and nothing else */
+export function tryOnce(attempt: Attempt, endpoint: Endpoint, options: TryOptions, observer: TryObserver): Promise<UpstreamResponse> {
+  return new Promise((resolve, reject) => new Try(attempt, endpoint, options, observer, resolve, reject).begin());
+}
+
+/**
+ * Where a try stands. Everything that can end it (answer, failure, timeout, a client that leaves) looks here first, so
+ * that it ends once.
+ */
+type Phase =
+  | { readonly name: 'connecting'; readonly giveUp: () => void }
+  | { readonly name: 'waiting'; readonly lease: Lease }
+  | { readonly name: 'answering'; readonly lease: Lease; readonly body: BodyStream }
+  | { readonly name: 'over' };
+
+const over: Phase = { name: 'over' };
+
+class Try implements UpstreamAnswer {
+  readonly #attempt: Attempt;
+  readonly #endpoint: Endpoint;
+  readonly #options: TryOptions;
+  readonly #observer: TryObserver;
+  readonly #resolve: (response: UpstreamResponse) => void;
+  readonly #reject: (error: UpstreamError) => void;
+  #phase: Phase = { name: 'connecting', giveUp: () => {} };
+  #withdraw: () => void = () => {};
+  #perTry: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #lastByte = 0;
+  /** We have asked for silence, so silence is nobody's fault. */
+  #paused = false;
+
+  constructor(
+    attempt: Attempt,
+    endpoint: Endpoint,
+    options: TryOptions,
+    observer: TryObserver,
+    resolve: (response: UpstreamResponse) => void,
+    reject: (error: UpstreamError) => void,
+  ) {
+    this.#attempt = attempt;
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#observer = observer;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  begin(): void {
+    const { perTryTimeout, cancellation } = this.#attempt;
+    if (perTryTimeout > 0) {
+      this.#perTry = setTimeout(() => this.#stop((untouched) => this.#timeout('upstream_per_try_timeout', untouched)), perTryTimeout);
+    }
+    this.#withdraw = cancellation.onCancel((reason) => this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)));
+    if (this.#phase.name !== 'over') this.#connect(false);
+  }
+
+  #connect(fresh: boolean): void {
+    let done = false;
+    const giveUp = this.#options.pool.acquire(this.#endpoint, fresh, (error, lease) => {
+      done = true;
+      if (lease === undefined) this.#fail(error!);
+      else this.#send(lease);
+    });
+    if (!done) this.#phase = { name: 'connecting', giveUp };
+  }
+
+  #send(lease: Lease): void {
+    const { method, authority, path, headers, body } = this.#attempt;
+    const { maxRequestsPerConnection: most } = this.#options;
+    this.#phase = { name: 'waiting', lease };
+    this.#watchIdle();
+    const fields = ['host', authority];
+    const { flat } = headers;
+    for (let at = 0; at < flat.length; at += 2) {
+      const name = flat[at]!;
+      if (!writtenByUs(name)) fields.push(name, flat[at + 1]!);
+    }
+    const last = most > 0 && lease.connection.requests + 1 >= most;
+    lease.connection.send({ method, path, authority, fields, body, last }, this);
+  }
+
+  sent(): void {
+    this.#touch();
+  }
+
+  inform(status: number, fields: string[]): void {
+    if (this.#phase.name !== 'waiting') return;
+    this.#touch();
+    if (status === 101) return this.#unusable('unexpected_upgrade');
+    const headers = new Headers(fields);
+    removeHopByHop(headers);
+    this.#attempt.onInform(status, headers);
+  }
+
+  head(status: number, fields: string[]): void {
+    if (this.#phase.name !== 'waiting') return;
+    const { lease } = this.#phase;
+    const head = readResponseHead(this.#attempt.method, status, fields);
+    if (typeof head === 'string') return this.#unusable(head);
+    this.#touch();
+    clearTimeout(this.#perTry);
+    const body = new BodyStream(head.length, {
+      resume: () => {
+        this.#paused = false;
+        this.#touch();
+        lease.connection.resume();
+      },
+      cancel: () => this.#leave(() => lease.discard()),
+    });
+    this.#phase = { name: 'answering', lease, body };
+    this.#observer.answered(status);
+    const { headers } = head;
+    this.#resolve({ status, headers, body: head.length === 0 ? noBody : body, endpoint: this.#endpoint.address });
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#phase.name !== 'answering') return true;
+    this.#touch();
+    this.#paused = !this.#phase.body.push(chunk);
+    return !this.#paused;
+  }
+
+  end(fields: string[]): void {
+    if (this.#phase.name !== 'answering') return;
+    const { lease, body } = this.#phase;
+    this.#leave(() => lease.release());
+    body.end(readTrailers(fields));
+  }
+
+  fail(failure: ExchangeFailure, untouched: boolean): void {
+    const phase = this.#phase;
+    if (phase.name === 'answering') return this.#break(duringResponse(failure, this.#endpoint.address));
+    if (phase.name !== 'waiting') return;
+    const { lease } = phase;
+    lease.discard();
+    if (lease.reused) {
+      // Where one connection was found dead, those of its age are likely dead too: the app has restarted.
+      this.#options.pool.purge(this.#endpoint);
+      if (untouched && failure.kind === 'reset' && this.#attempt.body.whole !== undefined) return this.#connect(true);
+    }
+    this.#fail(beforeResponse(failure, { endpoint: this.#endpoint.address, reused: lease.reused, untouched }));
+  }
+
+  #unusable(reason: string): void {
+    const details = `upstream_protocol_error{${reason}}`;
+    this.#stop(() => new UpstreamError(502, 'UPE', details, { untouched: false, endpoint: this.#endpoint.address }));
+  }
+
+  #timeout(details: string, untouched: boolean): UpstreamError {
+    return new UpstreamError(504, 'UT', details, { untouched, endpoint: this.#endpoint.address });
+  }
+
+  /** Ends the try from outside, wherever it stands. */
+  #stop(error: (untouched: boolean) => UpstreamError): void {
+    const phase = this.#phase;
+    switch (phase.name) {
+      case 'connecting':
+        phase.giveUp();
+        return this.#fail(error(true));
+      case 'waiting':
+        this.#phase = over;
+        phase.lease.discard();
+        return this.#fail(error(false));
+      case 'answering':
+        return this.#break(error(false));
+      case 'over':
+        return;
+    }
+  }
+
+  /** There is no response. */
+  #fail(error: UpstreamError): void {
+    this.#observer.failed(error);
+    this.#leave(() => {});
+    this.#reject(error);
+  }
+
+  /** The response is not whole, and must not look as if it were. */
+  #break(error: UpstreamError): void {
+    if (this.#phase.name !== 'answering') return;
+    const { lease, body } = this.#phase;
+    this.#observer.broke(error);
+    this.#leave(() => lease.discard());
+    body.fail(error);
+  }
+
+  #leave(letGo: () => void): void {
+    this.#phase = over;
+    clearTimeout(this.#perTry);
+    clearTimeout(this.#idle);
+    this.#withdraw();
+    letGo();
+    this.#observer.over();
+  }
+
+  #touch(): void {
+    this.#lastByte = this.#options.now();
+  }
+
+  /** One timer that looks at the clock when it rings: bytes are many, and moving a timer for each of them costs. */
+  #watchIdle(): void {
+    const { idleTimeout } = this.#attempt;
+    if (idleTimeout === 0) return;
+    this.#touch();
+    const look = () => {
+      const silent = this.#paused ? 0 : this.#options.now() - this.#lastByte;
+      // A timer may ring a fraction of a millisecond early.
+      if (silent >= idleTimeout - 1) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
+      else this.#idle = setTimeout(look, idleTimeout - silent);
+    };
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(look, idleTimeout);
+  }
+}
+
+/**
+ * Framing and host are written by who owns them. `expect` was answered by the listener, which alone knows the client;
+ * our own request never waits for a 100.
+ */
+function writtenByUs(name: string): boolean {
+  switch (name.length) {
+    case 4:
+      return name.toLowerCase() === 'host';
+    case 6:
+      return name.toLowerCase() === 'expect';
+    case 7:
+      return name.toLowerCase() === 'upgrade';
+    case 10:
+      return name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive';
+    case 14:
+      return name.toLowerCase() === 'content-length';
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding';
+    default:
+      return false;
+  }
+}
+
+/** What a cancellation becomes. Who cancels may say it himself, as a deadline over all tries does. */
+export function cancelled(reason: Error, endpoint: string, untouched: boolean): UpstreamError {
+  if (reason instanceof UpstreamError) return reason;
+  return new UpstreamError(503, 'DC', 'downstream_remote_disconnect', { untouched, endpoint, cause: reason });
+}

@@ -1,0 +1,112 @@
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+
+/**
+ * Stands before the client's socket while a tunnel is being set up, because http-proxy-3 destroys the socket that it is
+ * given at the first fault. Until `open` nothing is written to the client and nothing done to its socket; a failed try
+ * gives it back as it was.
+ */
+export class TunnelClient extends Duplex {
+  readonly #client: Duplex;
+  #state: 'held' | 'open' | 'let go' = 'held';
+  /** The first thing written is the response head, which is not content. */
+  #headWritten = false;
+  #drained: (() => void) | undefined;
+  /** Bytes of content that came from, and went to, the client. */
+  bytesReceived: number;
+  bytesSent = 0;
+
+  constructor(client: Duplex, head: Uint8Array) {
+    super();
+    this.#client = client;
+    this.bytesReceived = head.byteLength;
+    if (head.byteLength > 0) this.push(head);
+    client.on('data', this.#onData);
+    client.on('end', this.#onEnd);
+    client.on('drain', this.#onDrain);
+    client.on('error', this.#onGone);
+    client.on('close', this.#onGone);
+    // Read from the start: only who reads notices that the client leaves.
+    client.resume();
+    if (client.destroyed) this.destroy();
+  }
+
+  /** From now on bytes reach the client, and its socket shares the fate of the tunnel. */
+  open(): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'open';
+    if (this.#client instanceof Socket) this.#client.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);
+  }
+
+  /** Gives the socket back. What http-proxy-3 still does to this stand-in does not reach it. */
+  letGo(): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'let go';
+    this.#detach();
+    this.#client.pause();
+    this.destroy();
+  }
+
+  /** Ends politely, then closes. */
+  destroySoon(): void {
+    if (this.writableFinished) this.destroy();
+    else this.end(() => this.destroy());
+  }
+
+  // What http-proxy-3 does to a socket at the start; `open` has its own mind.
+  setTimeout(): this {
+    return this;
+  }
+  setNoDelay(): this {
+    return this;
+  }
+  setKeepAlive(): this {
+    return this;
+  }
+
+  override _read(): void {
+    if (this.#state !== 'let go') this.#client.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (this.#state !== 'open' || this.#client.destroyed) return callback();
+    if (this.#headWritten) this.bytesSent += chunk.byteLength;
+    this.#headWritten = true;
+    if (this.#client.write(chunk)) callback();
+    else this.#drained = callback;
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#state !== 'open' || this.#client.destroyed) return callback();
+    this.#client.end(() => callback());
+  }
+
+  override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#onDrain();
+    if (this.#state === 'open') this.#client.destroy();
+    // The socket has told its error to its owner; here it would only be heard by http-proxy-3, which is told by `close`.
+    callback(null);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.bytesReceived += chunk.byteLength;
+    if (!this.push(chunk)) this.#client.pause();
+  };
+  readonly #onEnd = (): void => {
+    this.push(null);
+  };
+  readonly #onDrain = (): void => {
+    const drained = this.#drained;
+    this.#drained = undefined;
+    drained?.();
+  };
+  readonly #onGone = (): void => {
+    this.destroy();
+  };
+
+  #detach(): void {
+    const client = this.#client;
+    client.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    client.off('error', this.#onGone).off('close', this.#onGone);
+  }
+}

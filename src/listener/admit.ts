@@ -1,0 +1,129 @@
+import { Headers, isFieldValue, localReply, removeHopByHop, type LocalReply, type ResponseFlag } from '../http/index.ts';
+import type { ListenerConfig } from './config.ts';
+import { forward, isForwardedField, type ForwardedPolicy } from './forwarded.ts';
+import { normalizePath, type EscapedSlashes } from './normalize-path.ts';
+
+/** The rules of a listener for request heads, whatever protocol brings them. */
+export interface AdmissionPolicy extends ForwardedPolicy {
+  readonly maxHeaders: number;
+  readonly maxTarget: number;
+  readonly maxBody: number;
+  readonly underscores: 'reject' | 'drop' | 'allow';
+  readonly escapedSlashes: EscapedSlashes;
+  /** Pseudonym in Via; empty for none. */
+  readonly via: string;
+}
+
+export function admissionPolicy(config: ListenerConfig): AdmissionPolicy {
+  return {
+    useRemoteAddress: config.use_remote_address,
+    trustedHops: config.xff_num_trusted_hops,
+    skipAppend: config.skip_xff_append,
+    maxHeaders: config.max_headers_count,
+    maxTarget: config.max_uri_bytes,
+    maxBody: config.max_body_bytes,
+    underscores: config.headers_with_underscores_action,
+    escapedSlashes: config.path_with_escaped_slashes_action,
+    via: config.via,
+  };
+}
+
+/** A request head whose framing and authority the codec has found sound. */
+export interface SoundHead {
+  readonly method: string;
+  /** Origin form, or `*`. */
+  readonly target: string;
+  readonly authority: string;
+  readonly scheme: 'http' | 'https';
+  /** Version as Via names it: `1.1`, `2`. */
+  readonly version: string;
+  readonly peer: string;
+  /** End-to-end and hop-by-hop fields; changed here into what the app may see. */
+  readonly headers: Headers;
+}
+
+export interface Admitted {
+  readonly path: string;
+  readonly clientAddress: string;
+}
+
+/** The same name this often in Via: the request goes in circles, or soon will. */
+const mostPasses = 8;
+/** TRACE echoes secrets, CONNECT opens tunnels: neither is for a gateway (RFC 9110 §9.3.6, §9.3.8). */
+const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Decides whether a request may come in, and brings its path and fields into the form that filters, routes and the app see. */
+export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | LocalReply {
+  const { method, headers } = head;
+  if (method === 'TRACE' || method === 'CONNECT') {
+    return localReply(405, 'method_not_allowed', { headers: { allow: allowedMethods } });
+  }
+  if (head.target.length > policy.maxTarget) return refuse(414, 'uri_too_long', 'LL');
+  if (headers.size > policy.maxHeaders) return refuse(431, 'too_many_headers', 'LL');
+  if (policy.underscores !== 'allow' && hasUnderscore(headers)) {
+    if (policy.underscores === 'reject') return refuse(400, 'header_with_underscore');
+    headers.filter((name) => !name.includes('_'));
+  }
+
+  let path = head.target;
+  if (path !== '*' || method !== 'OPTIONS') {
+    const normalized = normalizePath(path, policy.escapedSlashes);
+    if ('refused' in normalized) return refuse(400, normalized.refused);
+    path = normalized.path;
+  }
+
+  removeHopByHop(headers, isForwardedField);
+  headers.delete('host');
+  headers.delete('content-length');
+  headers.delete('expect');
+
+  if (method === 'OPTIONS' && headers.has('max-forwards')) {
+    const left = Number(headers.get('max-forwards'));
+    if (left === 0) return localReply(200, 'max_forwards_reached', { headers: { allow: allowedMethods }, body: '' });
+    if (Number.isInteger(left) && left > 0) headers.set('max-forwards', String(left - 1));
+  }
+  if (policy.via !== '') {
+    if (passes(headers.get('via'), policy.via) >= mostPasses) return refuse(508, 'request_loop');
+    headers.append('via', `${head.version} ${policy.via}`);
+  }
+  return { path, clientAddress: forward(headers, head, policy) };
+}
+
+/** The answer to a malformed or ambiguous request. */
+export function refuse(status: number, details: string, flag: ResponseFlag = 'DPE'): LocalReply {
+  return localReply(status, details, { flag });
+}
+
+/** Trailing fields that may be passed on: none that framing, routing or credentials rest on (RFC 9110 §6.5.1). */
+export function trailersFrom(flat: readonly string[], limit: number): Headers | undefined {
+  if (flat.length === 0 || flat.length / 2 > limit) return undefined;
+  const trailers = new Headers();
+  for (let at = 0; at < flat.length; at += 2) {
+    const name = flat[at]!;
+    const value = flat[at + 1]!;
+    if (name.startsWith(':') || notInTrailers.has(name.toLowerCase()) || name.includes('_') || !isFieldValue(value)) continue;
+    trailers.append(name, value);
+  }
+  return trailers.size === 0 ? undefined : trailers;
+}
+
+const notInTrailers = new Set(
+  (
+    'authorization cache-control connection content-encoding content-length content-range content-type cookie expect host ' +
+    'keep-alive max-forwards proxy-authenticate proxy-authorization proxy-connection set-cookie te trailer ' +
+    'transfer-encoding upgrade via forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip'
+  ).split(' '),
+);
+
+function hasUnderscore(headers: Headers): boolean {
+  const { flat } = headers;
+  for (let at = 0; at < flat.length; at += 2) if (flat[at]!.includes('_')) return true;
+  return false;
+}
+
+function passes(via: string | undefined, name: string): number {
+  if (via === undefined) return 0;
+  let count = 0;
+  for (const entry of via.split(',')) if (entry.trim().split(/\s+/)[1] === name) count++;
+  return count;
+}

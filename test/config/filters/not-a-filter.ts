@@ -1,0 +1,1 @@
+export const filter = 'of another kind';
