@@ -1,6 +1,7 @@
-import { defineFilter, note, type Exchange, type FilterContext, type LocalReply, type Request } from 'portico';
+import { defineFilter, type Exchange, type FilterContext, type LocalReply, type Request } from 'portico';
 import type { JwtClaims } from './jwt-auth/claims.ts';
 import { headerStripper } from './jwt-auth/claim-headers.ts';
+import { jwtClaims } from './jwt-auth/claims-note.ts';
 import { jwtAuthSchema, type JwtAuthConfig } from './jwt-auth/config.ts';
 import { Provider, type ProviderStats } from './jwt-auth/provider.ts';
 import { noRuleReply, refusalReply, tellingRefusal, type Refusal } from './jwt-auth/refusal.ts';
@@ -8,9 +9,7 @@ import { compileRules } from './jwt-auth/rules.ts';
 import { ambiguous } from './jwt-auth/token-source.ts';
 
 export type { JwtClaims } from './jwt-auth/claims.ts';
-
-/** Claims of the request's token, once it was found good; for other filters and logs. Frozen. */
-export const jwtClaims = note<JwtClaims>('jwt_claims');
+export { jwtClaims } from './jwt-auth/claims-note.ts';
 
 export default defineFilter({
   doc: 'Lets requests pass that carry a good JSON Web Token (RFC 7519, RFC 8725), and tells the app its claims.',

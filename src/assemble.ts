@@ -78,7 +78,7 @@ async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Prom
     }
     const { stats, clock, random } = parts;
     const log = parts.log.child(`cluster ${config.name}`);
-    const cluster = await collect(faults, () => createCluster(config, { stats, clock, random, log, resolvePath, path }));
+    const cluster = await collect(faults, () => createCluster(config, { stats, clock, random, log, resolvePath }), path);
     if (cluster !== undefined) clusters.set(config.name, cluster);
   }
   const filters = new Filters(loaded, {
@@ -207,13 +207,16 @@ function pathsFrom(loaded: LoadedConfig): (path: string) => string {
   return (path) => resolve(loaded.folder, path);
 }
 
-/** Goes on after a faulty part, so that all faults are told at once. */
-async function collect<T>(faults: Fault[], make: () => T | Promise<T>): Promise<T | undefined> {
+/**
+ * Goes on after a faulty part, so that all faults are told at once.
+ * @param at what the paths of its faults start from
+ */
+async function collect<T>(faults: Fault[], make: () => T | Promise<T>, at: OptionPath = []): Promise<T | undefined> {
   try {
     return await make();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    faults.push(...error.faults);
+    faults.push(...error.faults.map((fault) => ({ ...fault, path: [...at, ...fault.path] })));
     return undefined;
   }
 }

@@ -96,7 +96,7 @@ const provider = v.pipe(
     max_lifetime: v.optional(
       doc(
         'Refuse tokens that live longer than this from their issue (`iat`, else now) to `exp`. Default: no limit.',
-        duration(),
+        v.pipe(duration(), v.minValue(second, 'must be at least 1s')),
       ),
     ),
     required_typ: v.optional(

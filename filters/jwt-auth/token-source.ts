@@ -24,7 +24,8 @@ export function findToken(sources: readonly TokenSource[], request: Request): st
 
 /** Takes a token out of every place where it was found. */
 export function removeToken(sources: readonly TokenSource[], request: Request, token: string): void {
-  for (const source of sources) if (source.find(request) === token) source.remove(request);
+  if (sources.length === 1) sources[0]!.remove(request);
+  else for (const source of sources) if (source.find(request) === token) source.remove(request);
 }
 
 /**

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { showPath, type OptionPath } from '../options/index.ts';
-import { explain, type SchemaFault } from './explain.ts';
+import { explain, whatIsWanted, type SchemaFault } from './explain.ts';
 import { nearestPlace, putAt, valueAt, type Place } from './place.ts';
-import { bare, memberSchemas, takesList } from './schema-walk.ts';
+import { memberSchemas, takesList, takesMapping } from './schema-walk.ts';
 
 export type Checked<Output> =
   | { readonly output: Output; readonly faults?: undefined }
@@ -35,9 +35,8 @@ export function check<const S extends v.GenericSchema>(
 /** A list where a mapping is wanted: valibot would take it for one with the keys 0, 1, 2. */
 function listsForMappings(schema: v.GenericSchema, value: unknown, path: OptionPath = []): SchemaFault[] {
   if (value === null || typeof value !== 'object') return [];
-  if (Array.isArray(value) && !takesList(schema)) {
-    const wanted = bare(schema).type === 'union' ? v.safeParse(schema, 0).issues?.[0].message : undefined;
-    return [{ path, message: wanted ?? 'must be a mapping of options, not a list', at: 'value' }];
+  if (Array.isArray(value) && takesMapping(schema) && !takesList(schema)) {
+    return [{ path, message: `${whatIsWanted(schema)}, not a list`, at: 'value' }];
   }
   const members: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
   return members.flatMap(([part, member]) => {

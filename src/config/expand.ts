@@ -28,7 +28,7 @@ export function expandVariables(written: string, environment: Readonly<Record<st
       return whole;
     }
     const [, name, fallback] = match;
-    const value = environment[name!];
+    const value = Object.hasOwn(environment, name!) ? environment[name!] : undefined;
     fromEnvironment = true;
     if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
     if (value !== undefined) return value;

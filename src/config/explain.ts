@@ -19,7 +19,7 @@ export function explain(issue: Issue, schema: v.GenericSchema, value: unknown): 
   const last = issue.path?.at(-1);
   if (isObjectType(issue.type) && last !== undefined && 'origin' in last && last.origin === 'key') {
     return issue.expected === 'never'
-      ? unknownOptions(path.slice(0, -1), schema, value)
+      ? unknownOptions(path, schema, value)
       : [missingOption(path, schema, value)];
   }
   if (issue.type === 'union' && issue.input !== null) return unionFaults(issue, path, schema, value);
@@ -40,11 +40,12 @@ function isObjectType(type: string): boolean {
 }
 
 /** valibot stops at the first unknown key of a mapping; all of them are told. */
-function unknownOptions(parent: OptionPath, schema: v.GenericSchema, value: unknown): SchemaFault[] {
+function unknownOptions(first: OptionPath, schema: v.GenericSchema, value: unknown): SchemaFault[] {
+  const parent = first.slice(0, -1);
   const written = valueAt(value, parent);
   const known = new Set(schemasAt(schema, value, parent).flatMap((one) => knownKeys(one, written)));
   return Object.keys(written as object)
-    .filter((key) => !known.has(key))
+    .filter((key) => !known.has(key) || key === first.at(-1))
     .map((key) => ({
       path: [...parent, key],
       message: `unknown option${suggestion(key, known)}`,
@@ -104,17 +105,23 @@ function unionFaults(issue: Issue, path: OptionPath, schema: v.GenericSchema, va
   }
   if (best !== undefined) return best.map((fault) => ({ ...fault, path: [...path, ...fault.path] }));
   const wanted = schemasAt(schema, value, path)[0];
-  const message = isDefault(issue) && wanted !== undefined ? expectation(wanted) : issue.message;
+  const message = isDefault(issue.message) && wanted !== undefined ? expectation(wanted) : issue.message;
   return [{ path, message: withValue(message, issue.input, path), at: 'value' }];
 }
 
+/** The schema's own words for a value of quite another kind. */
+export function whatIsWanted(schema: v.GenericSchema): string {
+  const message = v.safeParse(schema, Symbol('nothing that is ever written')).issues?.[0].message;
+  return message === undefined || isDefault(message) ? expectation(schema) : message;
+}
+
 /** Whether nobody gave this check a message of its own. */
-function isDefault(issue: Issue): boolean {
-  return issue.message.startsWith('Invalid ');
+function isDefault(message: string): boolean {
+  return message.startsWith('Invalid ');
 }
 
 function sentence(issue: Issue, path: OptionPath): string {
-  if (!isDefault(issue)) {
+  if (!isDefault(issue.message)) {
     // What a rule says of several options together is not about one value.
     const whole = issue.kind !== 'schema' && typeof issue.input === 'object';
     return whole ? issue.message : withValue(issue.message, issue.input, path);

@@ -147,12 +147,15 @@ function checkOverride(
 ): (FilterOverride & { faults?: undefined }) | { faults: readonly SchemaFault[] } {
   const { disabled = use.disabled, ...options } = written;
   const place = nearestPlace(root, path).place;
-  const off = checkExpanded(disabledSchema, disabled, [...path, 'disabled'], place);
-  if (off.faults !== undefined) return off;
-  const facts = { id: use.id, disabled: off.output, path };
-  if (Object.keys(options).length === 0) return { ...facts, config: undefined };
-  const checked = checkExpanded(schemaOf(use.definition), { ...use.written, ...options }, path, place);
-  return checked.faults === undefined ? { ...facts, config: checked.output } : checked;
+  const off = checkExpanded(v.strictObject({ disabled: disabledSchema }), { disabled }, path, place);
+  const laidOver = Object.keys(options).length > 0;
+  const checked = laidOver
+    ? checkExpanded(schemaOf(use.definition), { ...use.written, ...options }, path, place)
+    : { output: undefined };
+  if (off.faults !== undefined || checked.faults !== undefined) {
+    return { faults: [...(off.faults ?? []), ...(checked.faults ?? [])] };
+  }
+  return { id: use.id, disabled: off.output.disabled, config: checked.output, path };
 }
 
 function isOptions(value: unknown): value is Options {

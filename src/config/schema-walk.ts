@@ -82,13 +82,19 @@ export function schemasAt(
   return found;
 }
 
-/** Whether a list can be meant here: valibot takes one for a mapping whose keys are 0, 1, 2. */
+/** Whether a list can be meant here. */
 export function takesList(schema: v.GenericSchema): boolean {
   return alternatives(schema, []).some((option) => {
-    const inner = bare(option);
-    return (
-      inner.item !== undefined || inner.items !== undefined || (inner.entries === undefined && inner.type !== 'record')
-    );
+    const { item, items, type } = bare(option);
+    return item !== undefined || items !== undefined || ['any', 'unknown', 'custom', 'instance'].includes(type);
+  });
+}
+
+/** Whether a mapping can be meant here. */
+export function takesMapping(schema: v.GenericSchema): boolean {
+  return alternatives(schema, []).some((option) => {
+    const { entries, type } = bare(option);
+    return (entries !== undefined && type !== 'enum') || type === 'record';
   });
 }
 

@@ -29,7 +29,7 @@ export async function exchangeBytes(port: number, pieces: readonly Buffer[], opt
     };
     socket.setNoDelay(true);
     socket.on('error', () => {});
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       received.push(chunk);
       wait();
     });

@@ -118,6 +118,11 @@ describe('the sidecar manifest', () => {
     expect(app.ports).toBeUndefined();
   });
 
+  it('runs this version of Portico', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', folder), 'utf8')) as { version: string };
+    expect(portico.image).toBe(`portico:${version}`);
+  });
+
   it('runs Portico as a native sidecar', () => {
     expect(portico.restartPolicy).toBe('Always');
     expect(pod.containers.map(({ name }) => name)).toEqual(['app']);

@@ -18,6 +18,11 @@ type Input = Parameters<
 const deadline = 50;
 const schedulingSlack = 100;
 
+/** Where the deadline is not what is tested, a busy machine shall not meet it. */
+function patient(server: RedisServer): { url: string; timeout: string } {
+  return { url: server.url, timeout: '3s' };
+}
+
 async function redisServer(options?: RedisServerOptions): Promise<RedisServer> {
   const server = await startRedis(options);
   onTestFinished(() => server.close());
@@ -40,10 +45,15 @@ async function ask(filter: Limiter, exchange: Exchange = makeExchange()): Promis
   return exchange.get(appliedLimit) === undefined ? 'unlimited' : 'allowed';
 }
 
-async function timed(filter: Limiter): Promise<{ answer: string; milliseconds: number }> {
+/** The answer, how long it took, and how long the machine then takes to wait for as long as the deadline. */
+async function timed(filter: Limiter): Promise<{ answer: string; milliseconds: number; reference: number }> {
   const start = performance.now();
-  const answer = await ask(filter);
-  return { answer, milliseconds: performance.now() - start };
+  const since = () => performance.now() - start;
+  const [[answer, milliseconds], reference] = await Promise.all([
+    ask(filter).then((answer) => [answer, since()] as const),
+    sleep(deadline).then(since),
+  ]);
+  return { answer, milliseconds, reference };
 }
 
 /** Milliseconds until the filter gives this answer. */
@@ -63,7 +73,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       max_tokens: 3,
       tokens_per_fill: 1,
       fill_interval: '10s',
-      redis: { url: server.url },
+      redis: patient(server),
     });
     expect([await ask(filter), await ask(filter), await ask(filter)]).toEqual(['allowed', 'allowed', 'allowed']);
     const reply = await filter.request(makeExchange());
@@ -78,7 +88,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('gives the last token of a bucket whose tokens take no round number of milliseconds', async () => {
     const server = await redisServer();
-    const config = { max_tokens: 700, tokens_per_fill: 7, fill_interval: '1h', redis: { url: server.url } } as const;
+    const config = { max_tokens: 700, tokens_per_fill: 7, fill_interval: '1h', redis: patient(server) } as const;
     const filter = await limiter(config);
     const answers = await Promise.all(Array.from({ length: 710 }, () => ask(filter)));
     expect(answers.filter((answer) => answer === 'allowed')).toHaveLength(700);
@@ -90,7 +100,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       max_tokens: 2,
       tokens_per_fill: 2,
       fill_interval: '200ms',
-      redis: { url: server.url },
+      redis: patient(server),
     });
     expect([await ask(filter), await ask(filter), await ask(filter)]).toEqual([
       'allowed',
@@ -102,7 +112,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('shares one limit between two instances', async () => {
     const server = await redisServer();
-    const config = { max_tokens: 100, tokens_per_fill: 100, fill_interval: '1s', redis: { url: server.url } } as const;
+    const config = { max_tokens: 100, tokens_per_fill: 100, fill_interval: '1s', redis: patient(server) } as const;
     const instances = [await limiter(config), await limiter(config)];
     const start = performance.now();
     let last = start;
@@ -124,7 +134,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('keeps the buckets of routes and of filters apart', async () => {
     const server = await redisServer();
-    const config = { max_tokens: 1, ...onceAnHour, redis: { url: server.url } };
+    const config = { max_tokens: 1, ...onceAnHour, redis: patient(server) };
     const filters = [
       await limiter(config),
       await limiter(config, { route: 'slow' }),
@@ -136,7 +146,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('goes on when Redis forgets its scripts and its data', async () => {
     const server = await redisServer();
-    const filter = await limiter({ max_tokens: 1, ...onceAnHour, redis: { url: server.url } });
+    const filter = await limiter({ max_tokens: 1, ...onceAnHour, redis: patient(server) });
     expect([await ask(filter), await ask(filter)]).toEqual(['allowed', 'request_rate_limited']);
     await server.command('SCRIPT', 'FLUSH');
     expect(await ask(filter)).toBe('request_rate_limited');
@@ -153,7 +163,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       max_tokens: 10,
       tokens_per_fill: 10,
       fill_interval: '60s',
-      redis: { url: server.url, key_prefix: 'shop' },
+      redis: { ...patient(server), key_prefix: 'shop' },
     });
     const secret = 'secret-'.repeat(1000);
     await ask(filter, makeExchange({ headers: { 'x-api-key': secret }, clientAddress: '192.0.2.7' }));
@@ -172,7 +182,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
     'on a key of the wrong type does what on_store_failure: %s says, for this client only',
     async (policy, answer) => {
       const server = await redisServer();
-      const config = { max_tokens: 1, ...onceAnHour, redis: { url: server.url }, on_store_failure: policy };
+      const config = { max_tokens: 1, ...onceAnHour, redis: patient(server), on_store_failure: policy };
       const filter = await limiter(config);
       expect([await ask(filter), await ask(filter)]).toEqual(['allowed', 'request_rate_limited']);
       const [key] = (await server.command('KEYS', '*')) as string[];
@@ -198,7 +208,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       max_tokens: 2,
       tokens_per_fill: 10,
       fill_interval: '1s',
-      redis: { url: server.url },
+      redis: patient(server),
     });
     await ask(filter);
     const [key] = (await server.command('KEYS', '*')) as string[];
@@ -220,16 +230,18 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
         redis: { url: server.url },
         on_store_failure: policy,
       });
-      expect([await ask(filter), await ask(filter)]).toEqual(['allowed', 'request_rate_limited']);
+      await timeUntil(filter, 'request_rate_limited');
       server.pause();
-      const start = performance.now();
-      while (performance.now() - start < 1300) {
+      const durations: number[] = [];
+      for (const start = performance.now(); performance.now() - start < 1300;) {
         const asked = await timed(filter);
         expect(asked.answer).toBe(answer);
-        expect(asked.milliseconds).toBeLessThan(deadline + schedulingSlack);
+        expect(asked.milliseconds).toBeLessThan(asked.reference + schedulingSlack);
+        durations.push(asked.milliseconds);
       }
-      // The dead connection is given up, so requests no longer wait.
-      expect((await timed(filter)).milliseconds).toBeLessThan(deadline);
+      expect(durations[0]).toBeGreaterThan(deadline - 5);
+      // The dead connection has been given up, so requests no longer wait.
+      expect(Math.min(...durations.slice(-5))).toBeLessThan(deadline / 2);
       expect(filter.stats.store_failures).toBeGreaterThan(10);
       server.resume();
       expect(await timeUntil(filter, 'request_rate_limited')).toBeLessThan(1000);
@@ -247,14 +259,13 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       redis: { url: server.url },
       on_store_failure: policy,
     });
-    expect(await ask(filter)).toBe('allowed');
+    await timeUntil(filter, 'allowed');
     await server.kill();
     const start = performance.now();
     while (performance.now() - start < 1000) {
       const asked = await timed(filter);
       expect(asked.answer).toBe(answer);
-      expect(asked.milliseconds).toBeLessThan(deadline + schedulingSlack);
-      await sleep(1);
+      expect(asked.milliseconds).toBeLessThan(asked.reference + schedulingSlack);
     }
     await server.start();
     expect(await timeUntil(filter, 'allowed')).toBeLessThan(1000);
@@ -266,7 +277,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
     const filter = await limiter({
       max_tokens: 2,
       ...onceAnHour,
-      redis: { url: server.url },
+      redis: patient(server),
       on_store_failure: 'local',
     });
     expect([await ask(filter), await ask(filter), await ask(filter)]).toEqual([
@@ -285,7 +296,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('warns once in ten seconds however many requests fail, and tells of the return', async () => {
     const server = await redisServer();
-    const filter = await limiter({ max_tokens: 5, ...onceAnHour, redis: { url: server.url } });
+    const filter = await limiter({ max_tokens: 5, ...onceAnHour, redis: patient(server) });
     await server.kill();
     await timeUntil(filter, 'unlimited');
     for (let n = 0; n < 200; n++) await ask(filter);
@@ -316,7 +327,7 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
     const server = await redisServer({ password: 's3cr/et' });
     const configs: Input[] = [
       { max_tokens: 1, redis: { url: `redis://:s3cr%2Fet@127.0.0.1:${server.port}/0` } },
-      { max_tokens: 1, redis: { url: server.url, password: 's3cr/et' } },
+      { max_tokens: 1, redis: { ...patient(server), password: 's3cr/et' } },
     ];
     for (const [n, config] of configs.entries())
       expect(await ask(await limiter(config, { id: `f${n}` }))).toBe('allowed');
@@ -336,6 +347,8 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
 
   it('lets go of its connection when it is closed, even while Redis hangs', async () => {
     const server = await redisServer();
+    const pipes = () => process.getActiveResourcesInfo().filter((name) => name === 'PipeWrap').length;
+    const before = pipes();
     const config = { max_tokens: 1, redis: { url: server.url } };
     const filters = [await startFilter(rateLimit, config), await startFilter(rateLimit, config)];
     await filters[0]!.close();
@@ -343,14 +356,10 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
     const pending = filters[1]!.request(makeExchange());
     await filters[1]!.close();
     await pending;
+    const start = performance.now();
+    while (pipes() > before && performance.now() - start < 1000) await sleep(10);
+    expect(pipes()).toBe(before);
     server.resume();
-    const deadline = performance.now() + 2000;
-    let clients = '';
-    while (performance.now() < deadline) {
-      clients = (await server.command('CLIENT', 'LIST')) as string;
-      if (!clients.includes('portico-rate-limit')) return;
-      await sleep(10);
-    }
-    expect(clients).not.toContain('portico-rate-limit');
+    expect(await server.command('CLIENT', 'LIST')).not.toContain('portico-rate-limit');
   });
 });

@@ -10,7 +10,7 @@ import { Http1Connection } from './connection.ts';
 export class Http1Codec implements Codec {
   readonly #context: CodecContext;
   readonly #server: Server;
-  readonly #connections = new Map<Duplex, Http1Connection>();
+  readonly #connections = new Map<Socket, Http1Connection>();
   #draining = false;
 
   constructor(context: CodecContext) {
@@ -38,9 +38,9 @@ export class Http1Codec implements Codec {
     server.on('request', request);
     server.on('checkContinue', request);
     server.on('checkExpectation', request);
-    server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => this.#connections.get(socket)?.upgrade(message, head));
+    server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => this.#connections.get(socket as Socket)?.upgrade(message, head));
     server.on('connect', (_message: IncomingMessage, socket: Duplex) => {
-      this.#connections.get(socket)?.refuseConnect(refuse(405, 'method_not_allowed'));
+      this.#connections.get(socket as Socket)?.refuseConnect(refuse(405, 'method_not_allowed'));
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#fault(error, socket));
     // The server never listens by itself; the event starts its check for slow clients.
@@ -62,8 +62,9 @@ export class Http1Codec implements Codec {
   }
 
   closeIdle(): void {
-    // Only the parser knows whether half a head has arrived.
+    // Only the parser knows whether half a head has arrived, but it takes a connection that never spoke for a busy one.
     this.#server.closeIdleConnections();
+    for (const [socket, connection] of this.#connections) if (connection.idle && socket.bytesRead === 0) socket.destroy();
   }
 
   destroy(): void {
@@ -86,7 +87,7 @@ export class Http1Codec implements Codec {
   }
 
   #fault(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const connection = this.#connections.get(socket);
+    const connection = this.#connections.get(socket as Socket);
     const code = error.code ?? '';
     if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
       connection?.late(refuse(408, 'request_timeout'));

@@ -170,8 +170,9 @@ export class Http1Connection {
       method: message.method ?? '',
       isLast: () => {
         const unread = body !== undefined && !message.complete;
+        // After a faulty request nobody can be sure where the next one starts.
         const last =
-          this.#isLast(turn) || response?.shouldKeepAlive !== true || (unread && (!small || !continued)) || exchange.protocol === 'HTTP/1.0';
+          turn.refused !== undefined || this.#isLast(turn) || response?.shouldKeepAlive !== true || (unread && (!small || !continued));
         if (last && this.#state === 'open') this.#state = 'last';
         return last;
       },

@@ -155,6 +155,17 @@ describe('keys that jwt-auth fetches', () => {
     },
   );
 
+  it('JK03: nobody waits for a second try that hangs', async () => {
+    const { idp, filter, token, reply, settled } = await start([], { timeout: '60s' });
+    idp.answer((_, response) => response.writeHead(500).end());
+    await settled();
+    idp.answer(() => {});
+    filter.clock.advance(1.5 * second);
+    await vi.waitFor(() => expect(idp.fetches).toBe(2));
+    const answer = await Promise.race([reply(token(k1)), turn('waits').then(() => turn('waits'))]);
+    expect(answer).toMatchObject({ status: 503, local: { details: 'jwt_jwks_unavailable' } });
+  });
+
   it('a malformed token is refused with 401 even while there are no keys', async () => {
     const { idp, send, settled } = await start();
     idp.answer((_, response) => response.writeHead(500).end());

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as v from 'valibot';
 import jwtAuth, { jwtClaims } from '../../../filters/jwt-auth.ts';
+import { jwtClaims as noteThatOthersRead } from '../../../filters/jwt-auth/claims-note.ts';
 import { makeExchange, startFilter, type ExchangeOptions } from '../../support/filter-harness.ts';
 import { issue, jwks, makeKey } from '../../support/identity-provider.ts';
 
@@ -107,6 +108,7 @@ describe('rules of jwt-auth', () => {
   it('gives the claims to other filters, and counts', async () => {
     const accepted = await ask(rules, { path: '/optional', headers: bearer(tokenA) });
     expect(accepted.exchange.get(jwtClaims)).toMatchObject({ sub: 'ann' });
+    expect(accepted.exchange.get(noteThatOthersRead)).toMatchObject({ sub: 'ann' });
     expect(accepted.exchange.request.headers.get('x-user')).toBe('ann');
     expect(accepted.filter.stats).toMatchObject({ allowed: 1, anonymous: 0, denied: 0 });
     expect((await ask(rules, { path: '/public/' })).filter.stats).toMatchObject({

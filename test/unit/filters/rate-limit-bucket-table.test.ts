@@ -15,6 +15,13 @@ function heldAt(table: BucketTable, key: string): number | undefined {
   return slot < 0 ? undefined : table.fullAt(slot);
 }
 
+/** Slots of a set lie together, 32 numbers apart from those of the next. */
+function setOf(key: string, maxKeys: number, seed: number): number {
+  const table = new BucketTable(maxKeys, seed);
+  hold(table, key, 1);
+  return Math.floor(table.find(key) / 32);
+}
+
 describe('the table of buckets', () => {
   it('finds what it holds, and nothing else', () => {
     const table = new BucketTable(1000, 42);
@@ -67,6 +74,21 @@ describe('the table of buckets', () => {
     );
     expect(kept).toHaveLength(50);
     expect(table.evicted).toBeGreaterThan(90_000);
+  });
+
+  it('does so within a set that is full before the table is', () => {
+    const sets = Map.groupBy(
+      Array.from({ length: 400 }, (_, n) => address(n)),
+      (key) => setOf(key, 32, 5),
+    );
+    const [limited, ...others] = sets.get(0)!.slice(0, 17);
+    const table = new BucketTable(32, 5);
+    hold(table, limited!, 1_000_000);
+    for (const [n, key] of others.entries()) hold(table, key, n === 7 ? 500 : 1000);
+    expect(table.evicted).toBe(1);
+    expect(table.size).toBe(16);
+    expect(others.filter((key) => heldAt(table, key) === undefined)).toEqual([others[7]]);
+    expect(heldAt(table, limited!)).toBe(1_000_000);
   });
 
   it('sweeps full buckets away, a part of the table at a time', () => {

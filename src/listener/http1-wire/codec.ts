@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net';
+import type { Downstream } from '../../http/index.ts';
+import type { RequestHeadLimits } from '../../http1/index.ts';
+import type { Codec, CodecContext } from '../codec.ts';
+import { Http1Connection } from './connection.ts';
+
+/** How often connections are looked at for deadlines, in milliseconds: a timer of their own each would cost more than it is worth. */
+const tick = 100;
+
+/** What the connections of one listener share. */
+export interface WireContext extends CodecContext {
+  readonly limits: RequestHeadLimits & { readonly maxHeaderBytes: number };
+  /** Milliseconds on a clock that is read once a tick; never behind by more than that. */
+  now(): number;
+  /** `date: …\r\n`, made once a second (RFC 9110 §6.6.1). */
+  date(): string;
+  readonly draining: boolean;
+}
+
+/** HTTP/1.0 and HTTP/1.1 on bare sockets, parsed and framed by Portico itself. */
+export class Http1Codec implements Codec {
+  readonly #connections = new Set<Http1Connection>();
+  readonly #context: WireContext;
+  readonly #timer: NodeJS.Timeout;
+  #now: number;
+  #second = 0;
+  #date = '';
+  #draining = false;
+
+  constructor(context: CodecContext) {
+    const { config, policy, serve } = context;
+    this.#now = serve.clock.monotonic();
+    const codec = this;
+    this.#context = {
+      ...context,
+      limits: {
+        maxHeaderBytes: config.max_header_bytes,
+        maxHeadersCount: policy.maxHeaders,
+        maxUriBytes: policy.maxTarget,
+        rejectUnderscores: policy.underscores === 'reject',
+      },
+      now: () => this.#now,
+      date: () => this.#dateLine(),
+      get draining() {
+        return codec.#draining;
+      },
+    };
+    this.#timer = setInterval(() => this.#look(), tick).unref();
+  }
+
+  accept(socket: Socket, downstream: Downstream): void {
+    const connection = new Http1Connection(socket, downstream, this.#context);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
+  }
+
+  drain(): void {
+    this.#draining = true;
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#connections) connection.closeIfIdle();
+  }
+
+  destroy(): void {
+    clearInterval(this.#timer);
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #look(): void {
+    this.#now = this.#context.serve.clock.monotonic();
+    for (const connection of this.#connections) if (connection.deadline <= this.#now) connection.expire();
+  }
+
+  #dateLine(): string {
+    const second = Math.floor(this.#context.serve.clock.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#date = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+    }
+    return this.#date;
+  }
+}

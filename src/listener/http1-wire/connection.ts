@@ -1,0 +1,185 @@
+import type { Socket } from 'node:net';
+import type { Downstream } from '../../http/index.ts';
+import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
+import { refuse } from '../admit.ts';
+import type { WireContext } from './codec.ts';
+import { Turn } from './turn.ts';
+
+/** Bytes of requests to come that are kept while one is being answered; then reading stops. */
+const mostWaiting = 64 * 1024;
+/** After our last answer, bytes and milliseconds that are read and thrown away so that the client gets to read it (RFC 9112 §9.6). */
+const mostLingering = 1024 * 1024;
+const lingerTime = 1000;
+/** Milliseconds in which an answer still reaches a client that has closed its side: most such clients are simply gone. */
+const halfCloseGrace = 50;
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * One client's HTTP/1 connection: bytes to requests and responses to bytes, one exchange at a time and in the order of the
+ * requests (RFC 9112 §9.3.2). What is malformed is answered after its predecessors, and ends the connection.
+ */
+export class Http1Connection {
+  readonly downstream: Downstream;
+  readonly #socket: Socket;
+  readonly #context: WireContext;
+  readonly #reader: HeadReader;
+  #turn: Turn | undefined;
+  /** `lingering`: the last answer is out. `tunnel`: the connection has left HTTP. */
+  #state: 'open' | 'lingering' | 'tunnel' | 'closed' = 'open';
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #lingered = 0;
+  #served = 0;
+  /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
+  deadline: number;
+
+  constructor(socket: Socket, downstream: Downstream, context: WireContext) {
+    this.#socket = socket;
+    this.downstream = downstream;
+    this.#context = context;
+    this.#reader = new HeadReader(context.limits.maxHeaderBytes);
+    this.deadline = this.#in(context.config.request_headers_timeout);
+    socket.setNoDelay?.(true);
+    socket.on('data', this.#read);
+    socket.on('drain', this.#drained);
+    socket.on('end', () => this.#halfClosed());
+    socket.on('error', () => {});
+    socket.on('close', () => this.#closed());
+  }
+
+  get idle(): boolean {
+    return this.#state === 'open' && this.#turn === undefined && !this.#reader.begun && this.#waitingBytes === 0;
+  }
+
+  closeIfIdle(): void {
+    if (this.idle) this.#socket.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** The deadline has passed. */
+  expire(): void {
+    this.deadline = Infinity;
+    if (this.#turn !== undefined) this.#turn.late();
+    else if (this.#state !== 'open' || !this.#reader.begun) this.#socket.destroy();
+    else this.#refuse({ fault: true, status: 408, details: 'request_headers_timeout' });
+  }
+
+  readonly #read = (chunk: Buffer): void => {
+    if (this.#state === 'lingering') {
+      this.#lingered += chunk.length;
+      if (this.#lingered > mostLingering) this.#socket.destroy();
+    } else if (this.#turn === undefined) {
+      this.#readHead(chunk);
+    } else {
+      const behind = this.#turn.read(chunk);
+      if (behind !== undefined && behind.length > 0) this.#keep(behind);
+    }
+  };
+
+  /** Bytes of the next request, whose turn has not come. */
+  #keep(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > mostWaiting) this.#socket.pause();
+  }
+
+  #readHead(bytes: Buffer): void {
+    if (!this.#reader.begun && this.#served > 0) this.deadline = this.#in(this.#context.config.request_headers_timeout);
+    const read = this.#reader.read(bytes);
+    if (read === undefined) return;
+    if (isWireFault(read)) return this.#refuse(read);
+    const head = parseRequestHead(read.text, this.#context.limits);
+    if (isWireFault(head)) return this.#refuse(head);
+    this.deadline = Infinity;
+    const turn = new Turn(this.#socket, this.downstream, this.#context, head, read.rest, this.#turnHost);
+    this.#turn = turn;
+    const behind = turn.read(read.rest);
+    if (behind !== undefined && behind.length > 0) this.#keep(behind);
+    turn.begin();
+  }
+
+  /** The answer to what is not a request. Its framing cannot be trusted, so nothing after it is read. */
+  #refuse(fault: WireFault): void {
+    this.deadline = Infinity;
+    const flag = fault.status === 414 || fault.status === 431 ? 'LL' : 'DPE';
+    this.#turn = new Turn(this.#socket, this.downstream, this.#context, undefined, nothing, this.#turnHost);
+    this.#turn.begin(refuse(fault.status, fault.details, flag));
+  }
+
+  readonly #turnHost = {
+    finished: (keepAlive: boolean): void => {
+      this.#turn = undefined;
+      if (this.#state !== 'open') return;
+      this.#served++;
+      if (!keepAlive) return this.#linger();
+      this.deadline = this.#in(this.#context.config.idle_timeout);
+      if (this.#waitingBytes > 0) this.#readWaiting();
+    },
+    /** Milliseconds until the rest of the request must be here; 0 is off. */
+    awaitRequest: (milliseconds: number): void => {
+      this.deadline = this.#in(milliseconds);
+    },
+    arrived: (): void => {
+      this.deadline = Infinity;
+    },
+    /** The socket belongs to a tunnel from now on. */
+    leaveHttp: (): void => {
+      this.#state = 'tunnel';
+      this.deadline = Infinity;
+      this.#socket.removeListener('data', this.#read);
+      this.#socket.removeListener('drain', this.#drained);
+      this.#socket.pause();
+    },
+    /** It was offered a tunnel, and was given an ordinary answer instead. */
+    lingerAfterAnswer: (): void => {
+      this.#turn = undefined;
+      this.#socket.on('data', this.#read);
+      this.#linger();
+    },
+  };
+
+  #readWaiting(): void {
+    const bytes = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#socket.resume();
+    this.#readHead(bytes);
+  }
+
+  readonly #drained = (): void => {
+    this.#turn?.writable();
+  };
+
+  #linger(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'lingering';
+    this.#waiting = [];
+    this.deadline = this.#in(lingerTime);
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  #halfClosed(): void {
+    if (this.#state === 'tunnel') return;
+    if (this.#turn === undefined) {
+      this.#socket.end();
+      return;
+    }
+    const timer = setTimeout(() => this.#socket.destroy(), halfCloseGrace);
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  #closed(): void {
+    this.#state = this.#state === 'tunnel' ? 'tunnel' : 'closed';
+    this.deadline = Infinity;
+    this.#turn?.gone();
+  }
+
+  #in(milliseconds: number): number {
+    return milliseconds === 0 ? Infinity : this.#context.now() + milliseconds;
+  }
+}

@@ -1,0 +1,259 @@
+import type { Socket } from 'node:net';
+import { BodyStream, Exchange, Headers, noBody, type Body, type BodySink, type Downstream, type LocalReply, type Request } from '../../http/index.ts';
+import { ChunkedDecoder, type RequestHead, type WireFault } from '../../http1/index.ts';
+import { refuse } from '../admit.ts';
+import { serve } from '../serve.ts';
+import { Watch } from '../watch.ts';
+import type { WireContext } from './codec.ts';
+import { readTarget, type ReadRequest } from './read-request.ts';
+import { Http1Writer } from './writer.ts';
+
+/** What a turn asks of its connection. */
+export interface TurnHost {
+  finished(keepAlive: boolean): void;
+  awaitRequest(milliseconds: number): void;
+  arrived(): void;
+  leaveHttp(): void;
+  lingerAfterAnswer(): void;
+}
+
+type Content =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'length'; left: number; readonly stream: BodyStream }
+  | { readonly kind: 'chunked'; readonly decoder: ChunkedDecoder; readonly stream: BodyStream };
+
+const done: Content = { kind: 'done' };
+
+/** One exchange on a connection: its request's content as it arrives, its answer as it leaves. */
+export class Turn {
+  readonly #socket: Socket;
+  readonly #context: WireContext;
+  readonly #head: RequestHead | undefined;
+  readonly #host: TurnHost;
+  readonly #watch = new Watch();
+  readonly #exchange: Exchange;
+  readonly #writer: Http1Writer;
+  readonly #refused: LocalReply | undefined;
+  #content: Content = done;
+  /** The client waits for 100 before it sends its content (RFC 9110 §10.1.1). */
+  #expecting = false;
+  /** The request's content can no longer be read to its end. */
+  #broken = false;
+  #tunnelOffered = false;
+
+  /**
+   * @param head undefined for bytes that are no request
+   * @param behind what has arrived behind the head; a tunnel takes it along
+   */
+  constructor(socket: Socket, downstream: Downstream, context: WireContext, head: RequestHead | undefined, behind: Buffer, host: TurnHost) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#head = head;
+    this.#host = host;
+    const { clock } = context.serve;
+    const read = head === undefined ? undefined : readTarget(head, downstream, context.policy);
+    this.#refused = read?.refused;
+    const request = this.#request(head, downstream, read, behind);
+    this.#exchange = new Exchange(
+      downstream,
+      head?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1',
+      request,
+      read?.clientAddress ?? downstream.remoteAddress,
+      { time: clock.now(), monotonic: clock.monotonic() },
+    );
+    if (this.#content === done) this.#exchange.requestDuration = 0;
+    this.#writer = new Http1Writer(socket, this.#exchange, this.#watch, {
+      http11: head === undefined || head.minor === 1,
+      method: head?.method ?? '',
+      date: context.date,
+      keepAlive: () => this.#mayKeepAlive(),
+      elapsed: () => clock.monotonic() - this.#exchange.started,
+    });
+  }
+
+  /** @param refused the answer to what is no request */
+  begin(refused: LocalReply | undefined = this.#refused): void {
+    if (refused !== undefined) this.#context.serve.counters.protocolError(refused.local.details);
+    void serve(this.#exchange, this.#writer, this.#watch, this.#context.serve, refused).then(() => this.#served());
+  }
+
+  #served(): void {
+    if (this.#tunnelOffered) {
+      if (this.#exchange.response?.tunnel === undefined) this.#host.lingerAfterAnswer();
+      return;
+    }
+    const content = this.#content;
+    const keepAlive = this.#writer.keptAlive && content.kind === 'done' && !this.#broken;
+    this.#content = done;
+    if (content.kind !== 'done') content.stream.fail(new Error('the request has been answered'));
+    if (!this.#writer.complete) this.#socket.destroy();
+    this.#host.finished(keepAlive);
+  }
+
+  #request(head: RequestHead | undefined, downstream: Downstream, read: ReadRequest | undefined, behind: Buffer): Request {
+    const scheme = downstream.tls === undefined ? 'http' : 'https';
+    if (head === undefined || read === undefined) {
+      return { method: '', scheme, authority: '', path: '', headers: new Headers(), body: noBody, upgrade: undefined };
+    }
+    const body = this.#open(head);
+    const request = { method: head.method, scheme, authority: read.authority, path: read.path, headers: read.headers, body, upgrade: undefined } as const;
+    const protocol = read.refused === undefined && body === noBody ? upgradeProtocol(head) : undefined;
+    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol)) return { ...request };
+    this.#tunnelOffered = true;
+    this.#host.leaveHttp();
+    return { ...request, upgrade: { protocol, socket: this.#socket, head: behind } };
+  }
+
+  #open(head: RequestHead): Body {
+    const { chunked, contentLength, expect } = head.fields;
+    if (!chunked && (contentLength === undefined || contentLength === 0)) return noBody;
+    const stream = new BodyStream(contentLength, {
+      resume: () => this.#socket.resume(),
+      // Nobody wants the rest; it is read past, so that the client can read the answer.
+      cancel: () => this.#socket.resume(),
+    });
+    this.#content = chunked ? { kind: 'chunked', decoder: new ChunkedDecoder(), stream } : { kind: 'length', left: contentLength!, stream };
+    this.#host.awaitRequest(this.#context.config.request_timeout);
+    if (expect === undefined || head.minor === 0) return stream;
+    this.#expecting = true;
+    return new AwaitedBody(stream, () => this.#askForContent());
+  }
+
+  #askForContent(): void {
+    if (!this.#expecting) return;
+    this.#expecting = false;
+    this.#writer.continue();
+  }
+
+  /** Takes what belongs to the request's content; answers the bytes behind it, undefined while it is not complete. */
+  read(bytes: Buffer): Buffer | undefined {
+    const content = this.#content;
+    if (content.kind === 'done') return this.#broken || this.#tunnelOffered ? undefined : bytes;
+    if (bytes.length === 0) return undefined;
+    this.#expecting = false;
+    if (content.kind === 'length') {
+      const mine = bytes.length <= content.left ? bytes : bytes.subarray(0, content.left);
+      content.left -= mine.length;
+      this.#take(mine, content.stream);
+      if (content.left > 0 || this.#broken) return undefined;
+      this.#arrived();
+      content.stream.end();
+      return bytes.subarray(mine.length);
+    }
+    let behind: Buffer | undefined;
+    const fault = content.decoder.write(bytes, {
+      data: (chunk) => this.#take(chunk, content.stream),
+      end: (trailers, rest) => {
+        behind = rest;
+        this.#arrived();
+        content.stream.end(trailers);
+      },
+    });
+    if (fault !== undefined) this.#fail(fault);
+    return behind;
+  }
+
+  #take(chunk: Buffer, stream: BodyStream): void {
+    if (chunk.length === 0 || this.#broken) return;
+    this.#exchange.bytesReceived += chunk.length;
+    this.#watch.touch();
+    const { maxBody } = this.#context.policy;
+    if (maxBody > 0 && this.#exchange.bytesReceived > maxBody) {
+      this.#fail({ fault: true, status: 413, details: 'body_too_large' });
+    } else if (!stream.push(chunk)) {
+      this.#socket.pause();
+    }
+  }
+
+  #arrived(): void {
+    this.#content = done;
+    this.#host.arrived();
+    this.#exchange.requestDuration = this.#context.serve.clock.monotonic() - this.#exchange.started;
+  }
+
+  /** Content that lies or breaks off: the app must never see it end, and this connection cannot go on. */
+  #fail(fault: WireFault): void {
+    const content = this.#content;
+    if (content.kind === 'done' || this.#broken) return;
+    this.#broken = true;
+    this.#content = done;
+    this.#host.arrived();
+    const reply = refuse(fault.status, fault.details, fault.status === 413 || fault.status === 431 ? 'LL' : 'DPE');
+    this.#context.serve.counters.protocolError(fault.details);
+    content.stream.fail(new Error(fault.details));
+    this.#watch.end({ kind: 'reply', reply });
+  }
+
+  /** The request takes too long to arrive; nobody's concern any more once it is being answered. */
+  late(): void {
+    if (!this.#writer.started) this.#fail({ fault: true, status: 408, details: 'request_timeout' });
+  }
+
+  writable(): void {
+    this.#writer.writable();
+  }
+
+  /** The client has left. */
+  gone(): void {
+    const reason = new Error('the client is gone');
+    const content = this.#content;
+    this.#content = done;
+    this.#broken = true;
+    if (content.kind !== 'done') content.stream.fail(reason);
+    this.#watch.end({ kind: 'gone', reason });
+  }
+
+  /** Whether the connection can go on after this answer; asked when its head is written. */
+  #mayKeepAlive(): boolean {
+    const head = this.#head;
+    return (
+      head !== undefined &&
+      head.minor === 1 &&
+      this.#content === done &&
+      !this.#broken &&
+      !this.#tunnelOffered &&
+      this.#refused === undefined &&
+      !this.#context.draining &&
+      head.fields.connection?.includes('close') !== true
+    );
+  }
+}
+
+/** What the client would like to speak instead; one protocol, asked for as RFC 9110 §7.8 wants it. */
+function upgradeProtocol({ method, minor, fields }: RequestHead): string | undefined {
+  if (fields.upgrade === undefined || minor === 0 || method !== 'GET' || fields.connection?.includes('upgrade') !== true) return undefined;
+  const protocol = fields.upgrade.toLowerCase();
+  return /^[\w!#$%&'*+.^`|~-]+(?:\/[\w.-]+)?$/.test(protocol) ? protocol : undefined;
+}
+
+/** Content whose sender waits to be asked for it: reading is asking. */
+class AwaitedBody implements Body {
+  readonly #inner: BodyStream;
+  readonly #wanted: () => void;
+
+  constructor(inner: BodyStream, wanted: () => void) {
+    this.#inner = inner;
+    this.#wanted = wanted;
+  }
+
+  get length(): number | undefined {
+    return this.#inner.length;
+  }
+
+  get whole(): Uint8Array | undefined {
+    return this.#inner.whole;
+  }
+
+  pipe(sink: BodySink): void {
+    this.#wanted();
+    this.#inner.pipe(sink);
+  }
+
+  resume(): void {
+    this.#inner.resume();
+  }
+
+  cancel(reason: Error): void {
+    this.#inner.cancel(reason);
+  }
+}

@@ -1,0 +1,285 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import type { FilterChain } from '../filter/chain.ts';
+import type { Clock, FilterLog } from '../filter/define-filter.ts';
+import { showAddress, type Address, type OptionPath } from '../options/index.ts';
+import type { RouteTable } from '../router/route.ts';
+import type { CounterHandle, GaugeHandle, Stats } from '../stats/index.ts';
+import { admissionPolicy } from './admit.ts';
+import { bind } from './bind.ts';
+import { loadCertificates, tlsVersion, type CertificateStore } from './certificates.ts';
+import type { Codec, CodecContext } from './codec.ts';
+import type { ListenerConfig, TlsConfig } from './config.ts';
+import { downstreamOf } from './downstream.ts';
+import { ExchangeCounters } from './exchange-counters.ts';
+import { Http1Codec } from './http1/codec.ts';
+import { Http2Codec } from './http2/codec.ts';
+import { sniffProtocol } from './sniff-protocol.ts';
+
+/** Everything a listener gets from outside. */
+export interface ListenerDependencies {
+  /** The current routes. Asked once per exchange, so a reload swaps what it answers. */
+  routes(): RouteTable;
+  /** Whose `onLog` hooks hear of requests that were refused before they had a route. */
+  refusedChain(): FilterChain;
+  readonly stats: Stats;
+  readonly clock: Clock;
+  readonly log: FilterLog;
+  /** Resolves paths of certificates against the folder of the configuration file. */
+  resolvePath(path: string): string;
+  /** Place of this listener in the configuration, for faults. */
+  readonly path: OptionPath;
+}
+
+/** For GET /listeners. */
+export interface ListenerState {
+  readonly name: string;
+  /** The address it really has, so port 0 is resolved. */
+  readonly address: string;
+  /** `HTTP/1.1`, `HTTP/2`. */
+  readonly protocols: readonly string[];
+  readonly tls?: { readonly certificates: readonly { readonly names: readonly string[]; readonly not_after: string }[] } | undefined;
+  readonly connections: number;
+  readonly active_exchanges: number;
+}
+
+/**
+ * Makes a listener that does not listen yet.
+ * @throws ConfigError when its certificates cannot be used
+ */
+export async function createListener(config: ListenerConfig, dependencies: ListenerDependencies): Promise<Listener> {
+  const certificates =
+    config.tls === undefined ? undefined : await loadCertificates(config.tls, dependencies.resolvePath, [...dependencies.path, 'tls']);
+  return new Listener(config, dependencies, certificates);
+}
+
+/** Milliseconds between two looks for connections that have become idle while closing. */
+const closingInterval = 50;
+
+export class Listener {
+  readonly name: string;
+  readonly #config: ListenerConfig;
+  readonly #dependencies: ListenerDependencies;
+  readonly #server: Server;
+  readonly #http1: Codec;
+  readonly #http2: Codec;
+  readonly #counters: ExchangeCounters;
+  readonly #accepted: CounterHandle;
+  readonly #open: GaugeHandle;
+  readonly #handshakeFailures: CounterHandle | undefined;
+  /** Accepted and not yet closed, whether or not their protocol is known. */
+  readonly #sockets = new Set<Socket>();
+  /** Of these, those that have not said anything yet. */
+  readonly #undecided = new Set<Socket>();
+  #certificates: CertificateStore | undefined;
+  #address: Address;
+  #nextConnectionId = 1;
+  #state: 'new' | 'listening' | 'stopped' = 'new';
+  #empty: () => void = () => {};
+
+  /** Use {@link createListener}. */
+  constructor(config: ListenerConfig, dependencies: ListenerDependencies, certificates: CertificateStore | undefined) {
+    const { stats, clock, log } = dependencies;
+    this.name = config.name;
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#certificates = certificates;
+    this.#address = config.address;
+    this.#counters = new ExchangeCounters(stats, config.name);
+    const labels = { listener: config.name };
+    this.#accepted = stats.counter('portico_listener_connections_total', 'Connections accepted.', ['listener']).with(labels);
+    this.#open = stats.gauge('portico_listener_connections', 'Open connections.', ['listener']).with(labels);
+    if (config.tls !== undefined) {
+      this.#handshakeFailures = stats
+        .counter('portico_listener_tls_handshake_failures_total', 'TLS handshakes that failed or took too long.', ['listener'])
+        .with(labels);
+    }
+    const context: CodecContext = {
+      config,
+      policy: admissionPolicy(config),
+      serve: {
+        routes: () => dependencies.routes(),
+        refusedChain: () => dependencies.refusedChain(),
+        counters: this.#counters,
+        clock,
+        log,
+        streamIdleTimeout: config.stream_idle_timeout,
+        via: config.via,
+      },
+    };
+    this.#http1 = new Http1Codec(context);
+    this.#http2 = new Http2Codec(context);
+    this.#server = config.tls === undefined ? this.#plainServer() : this.#tlsServer(config.tls);
+    if (config.max_connections > 0) this.#server.maxConnections = config.max_connections;
+    // Node emits errors of accept() here, such as EMFILE; the next connection may go well again.
+    this.#server.on('error', (error) => log.warn('accepting a connection failed', { error: error.message }));
+  }
+
+  /** The address it really has, once it listens. */
+  address(): Address {
+    return this.#address;
+  }
+
+  /** @throws Error with one line that says where it cannot listen, and why */
+  async listen(): Promise<void> {
+    this.#address = await bind(this.#server, this.#config.address, this.name);
+    this.#state = 'listening';
+  }
+
+  /** From now on answers say that their connection ends; connections go on being accepted. */
+  drain(): void {
+    this.#http1.drain();
+    this.#http2.drain();
+  }
+
+  /** Accepts no more; connections that are there go on. */
+  stopAccepting(): void {
+    if (this.#state !== 'listening') return;
+    this.#state = 'stopped';
+    // The handle is closed at once; what its callback would wait for, all connections, is `close` below.
+    this.#server.close();
+  }
+
+  /**
+   * Accepts no more, closes idle connections politely and waits for running exchanges.
+   * @param deadline milliseconds until the rest is cut
+   * @returns the number of exchanges that were cut
+   */
+  async close(deadline: number): Promise<{ forced: number }> {
+    this.stopAccepting();
+    if (deadline > 0 && this.#sockets.size > 0) {
+      this.drain();
+      await this.#finished(deadline);
+    }
+    const forced = this.#counters.running;
+    this.#http1.destroy();
+    this.#http2.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    return { forced };
+  }
+
+  /** Reads the certificates again; on a fault the old ones stay. @throws ConfigError */
+  async reloadCertificates(): Promise<void> {
+    if (this.#config.tls === undefined) return;
+    const { resolvePath, path } = this.#dependencies;
+    this.#certificates = await loadCertificates(this.#config.tls, resolvePath, [...path, 'tls']);
+    // For clients that name no server; all others are served by the SNI callback.
+    (this.#server as TlsServer).setSecureContext(defaultContext(this.#certificates, this.#config.tls));
+  }
+
+  show(): ListenerState {
+    const { protocol } = this.#config;
+    return {
+      name: this.name,
+      address: showAddress(this.#address),
+      protocols: protocol === 'auto' ? ['HTTP/1.1', 'HTTP/2'] : [protocol === 'http1' ? 'HTTP/1.1' : 'HTTP/2'],
+      tls:
+        this.#certificates === undefined
+          ? undefined
+          : {
+              certificates: this.#certificates.certificates.map(({ names, notAfter }) => ({
+                names,
+                not_after: notAfter.toISOString(),
+              })),
+            },
+      connections: this.#sockets.size,
+      active_exchanges: this.#counters.running,
+    };
+  }
+
+  #plainServer(): Server {
+    const { protocol, request_headers_timeout: timeout } = this.#config;
+    return createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
+      this.#track(socket);
+      const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
+      if (protocol === 'http1') return this.#http1.accept(socket, downstream);
+      if (protocol === 'http2') return this.#http2.accept(socket, downstream);
+      this.#undecided.add(socket);
+      sniffProtocol(socket, timeout, (found, first) => {
+        this.#undecided.delete(socket);
+        if (found === 'http2') {
+          // node:http2 reads what lies in the buffer; node:http hears what is emitted.
+          socket.unshift(first);
+          this.#http2.accept(socket, downstream);
+        } else {
+          this.#http1.accept(socket, downstream);
+          socket.unshift(first);
+          socket.resume();
+        }
+      });
+    });
+  }
+
+  #tlsServer(tls: TlsConfig): Server {
+    const server = createTlsServer({
+      ...defaultContext(this.#certificates!, tls),
+      handshakeTimeout: tls.handshake_timeout,
+      requestCert: tls.client_ca !== undefined,
+      rejectUnauthorized: tls.client_ca !== undefined && tls.require_client_certificate,
+      ALPNProtocols: this.#config.protocol === 'auto' ? ['h2', 'http/1.1'] : [this.#config.protocol === 'http2' ? 'h2' : 'http/1.1'],
+      SNICallback: (serverName, done) => done(null, this.#certificates!.choose(serverName).context),
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+    });
+    server.on('connection', (socket: Socket) => this.#track(socket));
+    server.on('tlsClientError', (_error, socket) => {
+      this.#handshakeFailures?.add();
+      socket.destroy();
+    });
+    server.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', () => {});
+      const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, socket);
+      const codec = socket.alpnProtocol === 'h2' || this.#config.protocol === 'http2' ? this.#http2 : this.#http1;
+      codec.accept(socket, downstream);
+    });
+    return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    this.#accepted.add();
+    this.#open.add(1);
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      this.#undecided.delete(socket);
+      this.#open.add(-1);
+      if (this.#sockets.size === 0) this.#empty();
+    });
+  }
+
+  /** Resolves when the last connection is closed, or at the deadline. */
+  #finished(deadline: number): Promise<void> {
+    return new Promise((resolve) => {
+      const closeIdle = () => {
+        this.#http1.closeIdle();
+        this.#http2.closeIdle();
+        for (const socket of this.#undecided) socket.destroy();
+      };
+      const interval = setInterval(closeIdle, closingInterval);
+      const done = () => {
+        clearInterval(interval);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(done, deadline);
+      this.#empty = done;
+      closeIdle();
+      if (this.#sockets.size === 0) done();
+    });
+  }
+}
+
+/** What a client is shown that names no server. */
+function defaultContext(store: CertificateStore, tls: TlsConfig): SecureContextOptions {
+  const { cert, key, passphrase, ca } = store.certificates[0].pem;
+  return {
+    cert,
+    key,
+    minVersion: tlsVersion(tls),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
