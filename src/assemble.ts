@@ -1,11 +1,11 @@
 /** From a configuration to live listeners, a route table and clusters: the one file that knows every room. */
 import { resolve } from 'node:path';
-import { createCluster, type Cluster } from './cluster/cluster.ts';
+import { createCluster, type Cluster, type ClusterDeps } from './cluster/cluster.ts';
 import type { ConfiguredFilter, LoadedConfig } from './config/index.ts';
 import { FilterChain } from './filter/chain.ts';
 import type { Clock } from './filter/define-filter.ts';
 import { createInstance, type FilterDependencies, type FilterInstance } from './filter/instance.ts';
-import { createListener, type Listener } from './listener/listener.ts';
+import { createListener, type Listener, type ListenerDependencies } from './listener/listener.ts';
 import { ConfigError, type Fault, type OptionPath } from './options/index.ts';
 import type { ProcessLog } from './process-log.ts';
 import type { RouteConfig } from './router/config.ts';
@@ -20,6 +20,9 @@ export interface AssembleParts {
   readonly clock: Clock;
   /** From 0 to below 1. */
   readonly random: () => number;
+  /** Other implementations of the wire than the default ones, for tests that compare them. */
+  readonly http1?: ListenerDependencies['http1'];
+  readonly connect?: ClusterDeps['connection'];
 }
 
 /** Where requests go: replaced as a whole by a reload. */
@@ -28,6 +31,8 @@ export interface Routing {
   /** Filters of requests that were refused before they had a route. */
   readonly refusedChain: FilterChain;
   readonly clusters: readonly Cluster[];
+  /** Begins to look for the endpoints of clusters; resolves when each has been asked for once. Never rejects. */
+  start(): Promise<void>;
   /** Stops filters and closes connections to the app that are not in use. */
   close(): Promise<void>;
 }
@@ -56,6 +61,7 @@ export async function assemble(loaded: LoadedConfig, parts: AssembleParts): Prom
         log: parts.log.child(`listener ${config.name}`),
         resolvePath,
         path: ['listeners', index],
+        ...(parts.http1 === undefined ? {} : { http1: parts.http1 }),
       }),
     );
     if (listener !== undefined) listeners.push(listener);
@@ -78,7 +84,7 @@ async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Prom
     }
     const { stats, clock, random } = parts;
     const log = parts.log.child(`cluster ${config.name}`);
-    const cluster = await collect(faults, () => createCluster(config, { stats, clock, random, log, resolvePath }), path);
+    const cluster = await collect(faults, () => createCluster(config, { stats, clock, random, log, resolvePath, ...(parts.connect === undefined ? {} : { connection: parts.connect }) }), path);
     if (cluster !== undefined) clusters.set(config.name, cluster);
   }
   const filters = new Filters(loaded, {
@@ -90,7 +96,7 @@ async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Prom
   });
   async function close(): Promise<void> {
     await filters.close();
-    for (const cluster of clusters.values()) await cluster.close();
+    for (const cluster of clusters.values()) cluster.close();
   }
   await filters.create(faults);
   const routes = await collect(faults, () =>
@@ -108,8 +114,10 @@ async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Prom
     await close();
     throw new ConfigError(faults);
   }
-  for (const cluster of clusters.values()) cluster.start();
-  return { routes, refusedChain: filters.shared, clusters: [...clusters.values()], close };
+  async function start(): Promise<void> {
+    await Promise.all([...clusters.values()].map((cluster) => cluster.start()));
+  }
+  return { routes, refusedChain: filters.shared, clusters: [...clusters.values()], start, close };
 }
 
 /** The filters of a configuration, each created once per place of use, and the chains made of them. */

@@ -9,11 +9,14 @@ import type { Listener } from './listener/listener.ts';
 import type { Address } from './options/index.ts';
 import { createProcessLog, type ProcessLog } from './process-log.ts';
 import { Stats } from './stats/index.ts';
+import { processMetrics } from './stats/process-metrics.ts';
 
 export interface ServerOptions {
   readonly log?: ProcessLog;
   readonly stats?: Stats;
   readonly random?: () => number;
+  readonly http1?: AssembleParts['http1'];
+  readonly connect?: AssembleParts['connect'];
 }
 
 const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -24,6 +27,7 @@ export class Server {
   readonly #loaded: LoadedConfig;
   readonly #assembly: Assembly;
   readonly #admin: Admin;
+  readonly #stopMetrics: () => void;
   readonly #started = performance.now();
   #state: ServerState = 'INITIALIZING';
   #stopping: Promise<number> | undefined;
@@ -33,6 +37,7 @@ export class Server {
     this.#assembly = assembly;
     this.log = parts.log;
     this.stats = parts.stats;
+    this.#stopMetrics = processMetrics(parts.stats, { version: packageJson.version });
     this.#admin = createAdmin(loaded.config.admin, {
       view: {
         state: () => this.#state,
@@ -52,15 +57,18 @@ export class Server {
    */
   static async start(loaded: LoadedConfig, options: ServerOptions = {}): Promise<Server> {
     const parts: AssembleParts = {
-      log: options.log ?? createProcessLog(loaded.config.log),
+      log: options.log ?? createProcessLog({ ...loaded.config.log, colour: process.stderr.isTTY }),
       stats: options.stats ?? new Stats(),
       clock: systemClock,
       random: options.random ?? Math.random,
+      ...(options.http1 === undefined ? {} : { http1: options.http1 }),
+      ...(options.connect === undefined ? {} : { connect: options.connect }),
     };
     const assembly = await assemble(loaded, parts);
     const server = new Server(loaded, assembly, parts);
     try {
       await server.#admin.listen();
+      await assembly.routing.start();
       await Promise.all(assembly.listeners.map((listener) => listener.listen()));
     } catch (error) {
       await server.#release();
@@ -118,6 +126,7 @@ export class Server {
     await Promise.all(this.listeners.map((listener) => listener.close(0)));
     await this.#assembly.routing.close();
     await this.#admin.close();
+    this.#stopMetrics();
   }
 
   #info() {

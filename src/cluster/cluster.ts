@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { UpstreamError, type Upgrade } from '../http/index.ts';
 import type { Stats } from '../stats/index.ts';
 import type { Attempt, UpstreamCluster, UpstreamResponse } from './attempt.ts';
@@ -8,11 +9,13 @@ import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, systemResolve, type Resolve } from './discovery.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
+import type { Http1ConnectionOptions } from './http1-connection.ts';
 import { loadBalancers, type LoadBalancer } from './load-balancer/index.ts';
 import { afterInterval, afterResult } from './outlier-detection.ts';
 import { tryOnce, type TryObserver } from './try.ts';
 import { openTunnel } from './tunnel.ts';
 import { UndiciConnection } from './undici-connection.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 import { loadUpstreamTls } from './upstream-tls.ts';
 
 export interface ClusterLog {
@@ -30,6 +33,8 @@ export interface ClusterDeps {
   readonly resolvePath?: (path: string) => string;
   /** Default: ask the system. */
   readonly resolve?: Resolve;
+  /** Speaks HTTP on an open socket. Default: Portico's own HTTP/1.1; tests compare it with others. */
+  readonly connection?: (socket: Socket, options: Http1ConnectionOptions) => UpstreamConnection;
 }
 
 /** What GET /clusters shows. Plain data. */
@@ -85,12 +90,12 @@ export class Cluster implements UpstreamCluster {
         deps.log.warn(`the error-rate breaker is ${state.replace('_', ' ')}`, { cluster: config.name });
       });
     }
+    const connection = deps.connection ?? ((socket, options) => new UndiciConnection(socket, options));
     this.#pool = new ConnectionPool({
       connectTimeout: config.connect_timeout,
       tls: config.tls && loadUpstreamTls(config.tls, deps.resolvePath ?? ((path) => path)),
       breakers: this.#breakers,
-      connection: (socket) =>
-        new UndiciConnection(socket, { idleTimeout: config.idle_timeout, maxResponseHeaders: config.max_response_headers }),
+      connection: (socket) => connection(socket, { idleTimeout: config.idle_timeout, maxResponseHeaders: config.max_response_headers }),
       onConnect: (error) => (error === undefined ? stats.connectionsTotal : stats.connectFailures).add(),
       onWait: () => stats.overflow.max_connections.add(),
     });

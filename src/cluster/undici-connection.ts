@@ -160,10 +160,11 @@ function failureOf(error: Error, bodyError: Error | null): ExchangeFailure {
   if (error instanceof errors.RequestContentLengthMismatchError) return { kind: 'request_body', cause: error };
   if (error instanceof errors.HeadersOverflowError) return { kind: 'protocol', reason: 'headers_too_large', cause: error };
   if (error instanceof errors.HTTPParserError) {
-    const code = (error as { code?: string }).code ?? '';
+    // undici loses llhttp's code on the way, but not its sentence.
+    const sentence = /\((.+)\)$/.exec(error.message)?.[1] ?? 'malformed';
     // The message ended before its end: that is the connection's doing.
-    if (code === 'HPE_INVALID_EOF_STATE') return { kind: 'reset', cause: error };
-    return { kind: 'protocol', reason: code.replace(/^HPE_/, '').toLowerCase() || 'malformed', cause: error };
+    if (sentence === 'Invalid EOF state') return { kind: 'reset', cause: error };
+    return { kind: 'protocol', reason: sentence.toLowerCase().replace(/[^a-z0-9]+/g, '_'), cause: error };
   }
   if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
     return { kind: 'protocol', reason: 'unsendable_request', cause: error };

@@ -18,9 +18,7 @@ export function explain(issue: Issue, schema: v.GenericSchema, value: unknown): 
   const path = pathOf(issue);
   const last = issue.path?.at(-1);
   if (isObjectType(issue.type) && last !== undefined && 'origin' in last && last.origin === 'key') {
-    return issue.expected === 'never'
-      ? unknownOptions(path, schema, value)
-      : [missingOption(path, schema, value)];
+    return issue.expected === 'never' ? unknownOptions(path, schema, value) : [missingOption(path, schema, value)];
   }
   if (issue.type === 'union' && issue.input !== null) return unionFaults(issue, path, schema, value);
   if (issue.type === 'variant' && issue.input === undefined) {

@@ -1,4 +1,4 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { didYouMean } from '../options/index.ts';
@@ -50,13 +50,10 @@ async function loadShipped(name: string): Promise<FilterDefinition> {
 }
 
 async function loadFile(reference: string, path: string): Promise<FilterDefinition> {
-  let file: string;
-  try {
-    // The real path, as Node's loader takes it: a Kubernetes ConfigMap is changed by swapping a symbolic link.
-    file = await realpath(path);
-  } catch {
-    throw new Error(`there is no file ${path}${await similarFile(path)}`);
-  }
+  // The real path, as Node's loader takes it: a Kubernetes ConfigMap is changed by swapping a symbolic link.
+  const file = await realpath(path).catch(() => undefined);
+  if (file === undefined) throw new Error(`there is no file ${path}${await similarFile(path)}`);
+  if (!(await stat(file)).isFile()) throw new Error(`${reference} is not a file`);
   if (!/\.[cm]?[jt]s$/.test(file)) throw new Error(`${reference} is not a .ts or .js file`);
   noticeChanges();
   let module: Record<string, unknown>;

@@ -8,8 +8,8 @@ const maxTrailers = 8192;
 /** Extensions cost parsing and carry nothing: all of a body's together may not be more (CVE-2024-22019). */
 const maxExtensions = 16 * 1024;
 
-/** RFC 9112 §7.1: 1*HEXDIG, then extensions, which are checked for control bytes and dropped. */
-const sizeLine = /^([0-9A-Fa-f]{1,13})((?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?)$/;
+/** RFC 9112 §7.1: 1*HEXDIG, then extensions, which are checked for control bytes and dropped. Space before them is refused: nobody sends it honestly. */
+const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
 
 /** Trailers that would change framing, routing or authentication are dropped (RFC 9110 §6.5.1). */
 const forbiddenTrailers = new Set([

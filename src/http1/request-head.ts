@@ -1,5 +1,5 @@
 import { isWireFault, wireFault, type WireFault } from './fault.ts';
-import { isTokenText, readFields, type FieldFacts, type FieldLimits } from './fields.ts';
+import { readFields, type FieldFacts, type FieldLimits } from './fields.ts';
 
 export interface RequestHead {
   readonly method: string;
@@ -14,6 +14,7 @@ export interface RequestHeadLimits extends FieldLimits {
   readonly maxUriBytes: number;
 }
 
+const methodText = /^[A-Z][A-Z0-9_-]*$/;
 /** RFC 9112 §3.2: visible ASCII. A fragment never travels (RFC 9110 §7.1), so `#` is refused. */
 const targetText = /^[\x21\x22\x24-\x7e]+$/;
 
@@ -26,7 +27,8 @@ export function parseRequestHead(text: string, limits: RequestHeadLimits): Reque
   if (targetEnd < 0 || targetEnd > lineEnd) return wireFault(400, 'request_line_invalid');
   const method = text.slice(0, methodEnd);
   const target = text.slice(methodEnd + 1, targetEnd);
-  if (!isTokenText(method)) return wireFault(400, 'method_invalid');
+  // Methods are case-sensitive and all registered ones are upper case (RFC 9110 §9.1): `get` is a mistake or a trick.
+  if (!methodText.test(method)) return wireFault(400, 'method_invalid');
   if (target.length > limits.maxUriBytes) return wireFault(414, 'uri_too_long');
   if (!targetText.test(target)) return wireFault(400, target.includes('#') ? 'target_with_fragment' : 'target_invalid');
   const version = text.slice(targetEnd + 1, lineEnd);

@@ -55,9 +55,7 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 /** Decides whether a request may come in, and brings its path and fields into the form that filters, routes and the app see. */
 export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | LocalReply {
   const { method, headers } = head;
-  if (method === 'TRACE' || method === 'CONNECT') {
-    return localReply(405, 'method_not_allowed', { headers: { allow: allowedMethods } });
-  }
+  if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed();
   if (head.target.length > policy.maxTarget) return refuse(414, 'uri_too_long', 'LL');
   if (headers.size > policy.maxHeaders) return refuse(431, 'too_many_headers', 'LL');
   if (policy.underscores !== 'allow' && hasUnderscore(headers)) {
@@ -65,12 +63,10 @@ export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | Loca
     headers.filter((name) => !name.includes('_'));
   }
 
-  let path = head.target;
-  if (path !== '*' || method !== 'OPTIONS') {
-    const normalized = normalizePath(path, policy.escapedSlashes);
-    if ('refused' in normalized) return refuse(400, normalized.refused);
-    path = normalized.path;
-  }
+  // `OPTIONS *` asks about the server as such, and that is this one (RFC 9110 §9.3.7).
+  if (head.target === '*' && method === 'OPTIONS') return localReply(204, 'options_of_the_server', { headers: { allow: allowedMethods } });
+  const normalized = normalizePath(head.target, policy.escapedSlashes);
+  if ('refused' in normalized) return refuse(400, normalized.refused);
 
   removeHopByHop(headers, isForwardedField);
   headers.delete('host');
@@ -86,7 +82,11 @@ export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | Loca
     if (passes(headers.get('via'), policy.via) >= mostPasses) return refuse(508, 'request_loop');
     headers.append('via', `${head.version} ${policy.via}`);
   }
-  return { path, clientAddress: forward(headers, head, policy) };
+  return { path: normalized.path, clientAddress: forward(headers, head, policy) };
+}
+
+export function methodNotAllowed(): LocalReply {
+  return localReply(405, 'method_not_allowed', { headers: { allow: allowedMethods } });
 }
 
 /** The answer to a malformed or ambiguous request. */

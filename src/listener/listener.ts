@@ -29,6 +29,8 @@ export interface ListenerDependencies {
   resolvePath(path: string): string;
   /** Place of this listener in the configuration, for faults. */
   readonly path: OptionPath;
+  /** Speaks HTTP/1 on accepted sockets. Default: Portico's own codec; tests compare it with others. */
+  readonly http1?: (context: CodecContext) => Codec;
 }
 
 /** For GET /listeners. */
@@ -107,7 +109,7 @@ export class Listener {
         via: config.via,
       },
     };
-    this.#http1 = new Http1Codec(context);
+    this.#http1 = dependencies.http1?.(context) ?? new Http1Codec(context);
     this.#http2 = new Http2Codec(context);
     this.#server = config.tls === undefined ? this.#plainServer() : this.#tlsServer(config.tls);
     if (config.max_connections > 0) this.#server.maxConnections = config.max_connections;

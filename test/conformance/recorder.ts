@@ -20,8 +20,8 @@ export class Recorder {
   readonly unreadable: string[] = [];
   bytes = 0;
   /** Answers to a complete request; the default is a short 200. */
-  respond: (request: RecordedRequest, socket: Socket) => void = (_, socket) => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-App: recorder\r\n\r\nok');
+  respond: (request: RecordedRequest, socket: Socket) => void = ({ method }, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-App: recorder\r\n\r\n${method === 'HEAD' ? '' : 'ok'}`);
   };
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();

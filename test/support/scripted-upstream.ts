@@ -5,32 +5,30 @@ export class ScriptedConnection {
   readonly socket: net.Socket;
   /** Every byte received so far. */
   received = Buffer.alloc(0);
-  /** Resolves when the connection is closed, by whomever; with the error, if it was not politely. */
-  readonly closed: Promise<Error | undefined>;
-  /** The other side has sent FIN. */
+  /** Resolves when the other side has ended or reset the connection, or this side has closed it. */
+  readonly closed: Promise<void>;
+  /** The other side has sent FIN or RST. */
   ended = false;
   #consumed = 0;
   #wake: () => void = () => {};
 
   constructor(socket: net.Socket) {
     this.socket = socket;
-    let error: Error | undefined;
     socket.on('data', (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk]);
       this.#wake();
     });
-    socket.on('end', () => {
-      this.ended = true;
-      this.#wake();
-    });
-    socket.on('error', (cause) => (error = cause));
-    this.closed = new Promise((resolve) =>
-      socket.once('close', () => {
+    // A reset is an end too; `close` follows.
+    socket.on('error', () => {});
+    this.closed = new Promise((resolve) => {
+      const ended = () => {
         this.ended = true;
         this.#wake();
-        resolve(error);
-      }),
-    );
+        resolve();
+      };
+      socket.once('end', ended);
+      socket.once('close', ended);
+    });
   }
 
   /** Everything received so far, a byte a character. */

@@ -1,6 +1,6 @@
 import { Headers, type Downstream, type LocalReply } from '../../http/index.ts';
 import type { RequestHead } from '../../http1/index.ts';
-import { admit, refuse, type AdmissionPolicy } from '../admit.ts';
+import { admit, methodNotAllowed, refuse, type AdmissionPolicy } from '../admit.ts';
 import { parseAuthority } from '../authority.ts';
 
 /** A request head as filters, routes and the app may see it. */
@@ -27,6 +27,8 @@ export function readTarget(head: RequestHead, downstream: Downstream, policy: Ad
     clientAddress: downstream.remoteAddress,
     refused,
   });
+  // Its target is no path, which must not hide that the method is not for a gateway.
+  if (head.method === 'CONNECT') return refusal(methodNotAllowed());
   if (typeof target === 'string') return refusal(refuse(400, target));
   const { expect, contentLength } = head.fields;
   if (expect !== undefined && head.minor === 1 && expect !== '100-continue') return refusal(refuse(417, 'expectation_not_supported'));

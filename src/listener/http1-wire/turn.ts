@@ -73,7 +73,7 @@ export class Turn {
 
   /** @param refused the answer to what is no request */
   begin(refused: LocalReply | undefined = this.#refused): void {
-    if (refused !== undefined) this.#context.serve.counters.protocolError(refused.local.details);
+    if (refused !== undefined && refused.status >= 400) this.#context.serve.counters.protocolError(refused.local.details);
     void serve(this.#exchange, this.#writer, this.#watch, this.#context.serve, refused).then(() => this.#served());
   }
 

@@ -105,7 +105,7 @@ function readFraming({ major, minor, rawHeaders }: Http1Head): BodyFraming | str
   if (coding !== undefined) {
     if (length !== undefined) return 'content_length_with_transfer_encoding';
     if (major !== 1 || minor !== 1) return 'transfer_encoding_in_http10';
-    return coding.trim().toLowerCase() === 'chunked' ? chunked : 'transfer_encoding_not_supported';
+    return /^[ \t]*chunked[ \t]*$/i.test(coding) ? chunked : 'transfer_encoding_not_supported';
   }
   if (length === undefined) return noFraming;
   const number = Number(length);
@@ -120,7 +120,7 @@ function readExpectation({ minor, rawHeaders }: Http1Head): 'none' | 'continue' 
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     if (name.length !== 6 || name.toLowerCase() !== 'expect') continue;
-    if (rawHeaders[at + 1]!.trim().toLowerCase() !== '100-continue') return undefined;
+    if (!/^[ \t]*100-continue[ \t]*$/i.test(rawHeaders[at + 1]!)) return undefined;
     expects = 'continue';
   }
   return expects;

@@ -86,7 +86,7 @@ export class Http2Connection {
   #flooded(details: string): void {
     if (this.#session.destroyed) return;
     this.#context.serve.counters.protocolError(details);
-    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#session.destroy(new Error(details), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   #stream(stream: ServerHttp2Stream, raw: readonly string[], complete: boolean): void {
@@ -143,6 +143,7 @@ export class Http2Connection {
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && !writer.started && this.#resets.spend(clock.monotonic())) {
         this.#flooded('http2_rapid_reset');
       }
+      writer.closed();
       gone();
       this.#ended();
     });

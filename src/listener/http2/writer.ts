@@ -78,7 +78,6 @@ export class Http2Writer implements ResponseWriter {
         return;
       }
       stream.on('finish', this.#ended);
-      stream.on('close', () => this.abort(new Error('the stream was closed')));
       if (whole !== undefined) {
         exchange.bytesSent = whole.byteLength;
         stream.end(whole);
@@ -86,6 +85,12 @@ export class Http2Writer implements ResponseWriter {
         this.#pipe(body, length, waitForTrailers);
       }
     });
+  }
+
+  /** The stream is closed. If that was because both sides had said all, it may come before 'finish'. */
+  closed(): void {
+    const { writableEnded, rstCode, aborted } = this.#stream;
+    if (this.#state === 'writing' && writableEnded && rstCode === constants.NGHTTP2_NO_ERROR && !aborted) this.#ended();
   }
 
   abort(reason: Error): void {

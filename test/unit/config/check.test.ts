@@ -22,7 +22,10 @@ describe('check', () => {
       'all unknown keys',
       options,
       { zzzzzz: 1, yyyyyy: 1 },
-      ['zzzzzz (key) unknown option; known here: max_tokens, name', 'yyyyyy (key) unknown option; known here: max_tokens, name'],
+      [
+        'zzzzzz (key) unknown option; known here: max_tokens, name',
+        'yyyyyy (key) unknown option; known here: max_tokens, name',
+      ],
     ],
     ['a key where there are no options', v.strictObject({}), { a: 1 }, ['a (key) unknown option; there are none here']],
     ['text for a number', options, { max_tokens: '5' }, ['max_tokens (value) must be an integer from 1 to 9, not "5"']],
@@ -30,14 +33,24 @@ describe('check', () => {
     ['a list for a mapping', options, [], [' (value) must be a mapping of options, not a list']],
     ['a mapping for text', options, { name: {} }, ['name (value) must be text, not a mapping']],
     ['a long value, which is not shown', v.number(), 'x'.repeat(100), [' (value) must be a number']],
-    ['a missing option', v.strictObject({ a: duration() }), {}, ['a (parent) is required; must be a duration such as 250ms, 15s or 10m']],
+    [
+      'a missing option',
+      v.strictObject({ a: duration() }),
+      {},
+      ['a (parent) is required; must be a duration such as 250ms, 15s or 10m'],
+    ],
     [
       'a misspelt option, which is not missing as well',
       v.strictObject({ address: v.string() }),
       { adress: 'x' },
       ['adress (key) unknown option; did you mean address?'],
     ],
-    ['a wrong choice', v.picklist(['on', 'off']), 'offf', [' (value) must be one of on, off, not "offf"; did you mean off?']],
+    [
+      'a wrong choice',
+      v.picklist(['on', 'off']),
+      'offf',
+      [' (value) must be one of on, off, not "offf"; did you mean off?'],
+    ],
     ['the only value there is', v.literal(true), false, [' (value) must be true, not false']],
     [
       'the member of a union that was meant',
@@ -46,11 +59,26 @@ describe('check', () => {
       ['max (value) must be a number, not "x"'],
     ],
     ['none of a union', v.union([v.string(), v.number()]), true, [' (value) must be text or a number, not true']],
-    ['a list in a union of others', v.union([v.string(), v.strictObject({})]), [], [' (value) must be text or a mapping of options, not a list']],
-    ['an unknown kind', shape, { kind: 'cirlce' }, ['kind (value) must be one of circle, square, not "cirlce"; did you mean circle?']],
+    [
+      'a list in a union of others',
+      v.union([v.string(), v.strictObject({})]),
+      [],
+      [' (value) must be text or a mapping of options, not a list'],
+    ],
+    [
+      'an unknown kind',
+      shape,
+      { kind: 'cirlce' },
+      ['kind (value) must be one of circle, square, not "cirlce"; did you mean circle?'],
+    ],
     ['no kind', shape, {}, ['kind (parent) is required; must be one of circle, square']],
     ['options of a known kind', shape, { kind: 'square', sid: 1 }, ['sid (key) unknown option; did you mean side?']],
-    ['an option of another kind', shape, { kind: 'square', side: 1, radius: 1 }, ['radius (key) unknown option; known here: kind, side, tilt']],
+    [
+      'an option of another kind',
+      shape,
+      { kind: 'square', side: 1, radius: 1 },
+      ['radius (key) unknown option; known here: kind, side, tilt'],
+    ],
     [
       'only the first complaint of a text',
       v.pipe(v.string(), v.minLength(3), v.regex(/^[a-z]+$/)),
@@ -59,17 +87,29 @@ describe('check', () => {
     ],
     [
       'all rules of several options',
-      v.pipe(v.strictObject({}), v.check(() => false, 'must be red'), v.check(() => false, 'must be round')),
+      v.pipe(
+        v.strictObject({}),
+        v.check(() => false, 'must be red'),
+        v.check(() => false, 'must be round'),
+      ),
       {},
       [' (value) must be red', ' (value) must be round'],
     ],
-    ['a secret, which is not shown', v.strictObject({ password: v.string() }), { password: 12345 }, ['password (value) must be text']],
+    [
+      'a secret, which is not shown',
+      v.strictObject({ password: v.string() }),
+      { password: 12345 },
+      ['password (value) must be text'],
+    ],
   ])('complains of %s', (_, schema, value, expected) => {
     expect(told(schema, value)).toEqual(expected);
   });
 
   it('survives a schema that throws', () => {
-    const schema = v.pipe(v.string(), v.check((text) => JSON.parse(text) as boolean));
+    const schema = v.pipe(
+      v.string(),
+      v.check((text) => JSON.parse(text) as boolean),
+    );
     expect(told(schema, '{')[0]).toContain('cannot be checked');
   });
 

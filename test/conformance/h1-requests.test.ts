@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Http1Connection } from '../../src/cluster/http1-connection.ts';
+import { launchPortico, type Portico } from '../support/portico.ts';
+import { readCases, unescape, type WireCase } from './case-file.ts';
+import { observe } from './observe.ts';
+import { Recorder } from './recorder.ts';
+import { exchangeBytes } from './raw-client.ts';
+
+const cases = readCases(new URL('cases', import.meta.url).pathname, 'h1-');
+
+/** Milliseconds of silence after which nothing more is expected. */
+const quiet = 100;
+
+describe.concurrent('HTTP/1.1 requests', () => {
+  // Lanes of their own: what reaches the app must be this case's alone.
+  const lanes = 6;
+  const worlds: { portico: Portico; recorder: Recorder; busy: Promise<unknown> }[] = [];
+
+  beforeAll(async () => {
+    for (let lane = 0; lane < lanes; lane++) {
+      const recorder = await Recorder.start();
+      const portico = await launchPortico(
+        `listeners: [{ name: http, address: 127.0.0.1:0 }]
+http_filters: []
+clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
+      );
+      worlds.push({ portico, recorder, busy: Promise.resolve() });
+    }
+  });
+
+  afterAll(async () => {
+    for (const { portico, recorder } of worlds) {
+      await portico.stop();
+      await recorder.stop();
+    }
+  });
+
+  function inLane<T>(index: number, work: (world: { portico: Portico; recorder: Recorder }) => Promise<T>): Promise<T> {
+    const world = worlds[index % lanes]!;
+    const result = world.busy.then(() => work(world));
+    world.busy = result.catch(() => {});
+    return result;
+  }
+
+  it('are all here', () => {
+    expect(cases.length).toBeGreaterThanOrEqual(303);
+    expect(Http1Connection).toBeDefined();
+  });
+
+  it.each(cases.map((one, index) => [one.id, one.title, one, index] as const))('%s %s', async (_id, _title, wanted, index) => {
+    await inLane(index, async ({ portico, recorder }) => {
+      const { client, app } = await observe(portico.port(), recorder, [wanted.bytes], quiet);
+      expect({ client, app }).toEqual({ client: wanted.fields.get('client'), app: wanted.fields.get('app') });
+      checkHead(wanted, recorder);
+      await canary(portico);
+    });
+  }, 60_000);
+
+  it.each(
+    cases
+      .filter(({ bytes }) => bytes.length <= 200)
+      .filter((_, index) => index % 8 === 0)
+      .map((one, index) => [one.id, one, index] as const),
+  )('%s means the same when its bytes come one by one', async (_id, wanted, index) => {
+    await inLane(index, async ({ portico, recorder }) => {
+      const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
+      const { client } = await observe(portico.port(), recorder, pieces, quiet + 50);
+      expect(client).toBe(wanted.fields.get('client'));
+    });
+  }, 60_000);
+});
+
+function checkHead(wanted: WireCase, recorder: Recorder): void {
+  const head = recorder.requests[0]?.head.toLowerCase() ?? '';
+  const has = wanted.fields.get('app-has');
+  const lacks = wanted.fields.get('app-lacks');
+  if (has !== undefined) for (const text of has.split(' | ')) expect(head).toContain(unescape(text).toString('latin1').toLowerCase());
+  if (lacks !== undefined) for (const text of lacks.split(' | ')) expect(head).not.toContain(unescape(text).toString('latin1').toLowerCase());
+}
+
+/** Whatever the case did, the next client gets its own answer. */
+async function canary(portico: Portico): Promise<void> {
+  const seen = await exchangeBytes(portico.port(), [Buffer.from('GET /canary HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')], { quiet: 2000 });
+  expect(seen.messages.map(({ status, body }) => [status, body])).toEqual([[200, 'ok']]);
+}
