@@ -1,13 +1,7 @@
 import { stat } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import pino from 'pino';
 import type { FilterContext } from 'portico';
+import { LineWriting, type LineWriter, type Shares } from './line-writing.ts';
 import { identityOf, openFile, openStandard, type OpenTarget } from './open-target.ts';
-
-/** Who wrote a line is told when it is lost. */
-export interface LineWriter {
-  dropped(lines: number): void;
-}
 
 /** A place of use of a sink. */
 export interface SinkUse {
@@ -21,15 +15,8 @@ type Log = FilterContext['log'];
 
 /** Longest time that a line waits here for others to come along. */
 const flushDelay = 250;
-/** Bytes of lines that go into one write, where a pipe does not want less. */
-const batchBytes = 16 * 1024;
-/** Bytes that wait for a slow reader before lines are dropped. */
-const mostWaiting = 4 * 1024 * 1024;
-/** Milliseconds until a full pipe is tried again; and a file that failed, or was perhaps moved away. */
-const pipeRetry = 20;
+/** Milliseconds after which a file is looked at again, that was perhaps moved away. */
 const checkInterval = 1000;
-/** Milliseconds in which the rest must be written when the log is closed. */
-const patience = 1000;
 
 /**
  * One sink for each target in this process. Filters of several routes, and the old and the new configuration during a
@@ -71,9 +58,6 @@ export function useSink(path: string, resolvePath: (path: string) => string, log
 
 const standardNames: Readonly<Record<string, 1 | 2>> = { stdout: 1, '/dev/stdout': 1, stderr: 2, '/dev/stderr': 2 };
 
-/** Lines of each writer, in order. */
-type Shares = { readonly writer: LineWriter; lines: number }[];
-
 /**
  * Collects lines and hands them to pino's destination, which writes aside. What cannot be written waits within bounds,
  * and is dropped and counted beyond them.
@@ -82,7 +66,7 @@ class LineSink {
   readonly #path: string | undefined;
   readonly #log: Log;
   readonly #check: NodeJS.Timeout;
-  #out: Out | undefined;
+  #out: LineWriting | undefined;
   #batch = '';
   #shares: Shares = [];
   #flushTimer: NodeJS.Timeout | undefined;
@@ -110,7 +94,7 @@ class LineSink {
   }
 
   write(line: string, writer: LineWriter): void {
-    const limit = this.#out?.batchBytes ?? batchBytes;
+    const limit = this.#out?.batchBytes ?? 0;
     if (this.#batch.length + line.length > limit) this.flush();
     this.#batch += line;
     const last = this.#shares.at(-1);
@@ -142,11 +126,11 @@ class LineSink {
     this.#report();
   }
 
-  #start(target: OpenTarget): Out {
-    const out = new Out(target, {
+  #start(target: OpenTarget): LineWriting {
+    const out = new LineWriting(target, {
       dropped: (shares) => this.#drop(shares),
       failed: (error) => this.#failed(out, error),
-      lastWords: () => this.flush(),
+      lastCall: () => this.flush(),
     });
     return out;
   }
@@ -158,7 +142,7 @@ class LineSink {
     }
   }
 
-  #failed(out: Out, error: NodeJS.ErrnoException): void {
+  #failed(out: LineWriting, error: NodeJS.ErrnoException): void {
     if (!this.#trouble)
       this.#log.warn('the access log cannot be written', {
         path: this.#path ?? 'standard output',
@@ -190,7 +174,7 @@ class LineSink {
 
   #reopen(path: string): void {
     if (this.#closed) return;
-    let next: Out;
+    let next: LineWriting;
     try {
       next = this.#start(openFile(path));
     } catch (error) {
@@ -215,136 +199,6 @@ class LineSink {
     } else if (this.#trouble && this.#out !== undefined && !this.#out.waiting) {
       this.#trouble = false;
       this.#log.info('the access log is written again');
-    }
-  }
-}
-
-interface OutEvents {
-  dropped(shares: Shares): void;
-  failed(error: NodeJS.ErrnoException): void;
-  /** The process ends without closing the log: this is the last chance to write. */
-  lastWords(): void;
-}
-
-/** An open target, and what is on its way there. */
-class Out {
-  readonly batchBytes: number;
-  readonly identity: string;
-  readonly #events: OutEvents;
-  readonly #stream: ReturnType<typeof pino.destination>;
-  /** Handed to the stream and not yet written, in order. */
-  #handed: { bytes: number; readonly shares: Shares }[] = [];
-  /** The stream has asked the system to write, and has not heard from it. */
-  #busy = false;
-  #refused = false;
-  #closed = false;
-  #retry: NodeJS.Timeout | undefined;
-
-  constructor(target: OpenTarget, events: OutEvents) {
-    this.#events = events;
-    this.identity = target.identity;
-    this.batchBytes = target.atomic ?? batchBytes;
-    const stream = pino.destination({
-      dest: target.fd,
-      sync: false,
-      minLength: 1,
-      maxLength: mostWaiting,
-      maxWrite: this.batchBytes,
-      // The stream's own retry could outlive the file descriptor, and at the end of the process would never give up.
-      retryEAGAIN: () => false,
-    });
-    this.#stream = stream;
-    // Pino's listener turns a broken pipe into a stream that swallows lines; here they are counted.
-    stream.removeAllListeners('error');
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
-    stream.on('drain', () => this.#onIdle());
-    stream.on('drop', () => (this.#refused = true));
-    stream.on('write', (bytes: number) => this.#written(bytes));
-    const flushSync = stream.flushSync.bind(stream);
-    stream.flushSync = () => {
-      if (this.#closed) return;
-      events.lastWords();
-      try {
-        flushSync();
-      } catch {
-        // Nobody reads, or nothing fits: there is no later.
-      }
-    };
-  }
-
-  get waiting(): boolean {
-    return this.#handed.length > 0;
-  }
-
-  write(batch: string, shares: Shares): void {
-    this.#refused = false;
-    this.#handed.push({ bytes: Buffer.byteLength(batch), shares });
-    try {
-      this.#stream.write(batch);
-    } catch {
-      this.#refused = true;
-    }
-    if (this.#refused) {
-      this.#handed.pop();
-      this.#events.dropped(shares);
-    } else {
-      this.#busy = true;
-    }
-  }
-
-  /** Writes what waits, then closes. */
-  async finish(): Promise<void> {
-    const deadline = performance.now() + patience;
-    while (this.#handed.length > 0 && performance.now() < deadline) {
-      this.#tryAgain();
-      await sleep(5);
-    }
-    this.abandon();
-  }
-
-  /** Closes as soon as the system lets go; what waits is lost. */
-  abandon(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#retry);
-    for (const { shares } of this.#handed) this.#events.dropped(shares);
-    this.#handed = [];
-    if (!this.#busy) this.#stream.destroy();
-  }
-
-  #written(bytes: number): void {
-    let rest = bytes;
-    while (rest > 0 && this.#handed.length > 0) {
-      const first = this.#handed[0]!;
-      const part = Math.min(rest, first.bytes);
-      first.bytes -= part;
-      rest -= part;
-      if (first.bytes === 0) this.#handed.shift();
-    }
-  }
-
-  #onIdle(): void {
-    this.#busy = false;
-    // Destroying earlier would close the file descriptor under a write that is under way.
-    if (this.#closed) this.#stream.destroy();
-  }
-
-  #onError(error: NodeJS.ErrnoException): void {
-    this.#onIdle();
-    if (this.#closed) return;
-    const full = error.code === 'EAGAIN' || error.code === 'EBUSY';
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#tryAgain(), full ? pipeRetry : checkInterval).unref();
-    if (!full) this.#events.failed(error);
-  }
-
-  #tryAgain(): void {
-    if (this.#closed) return;
-    try {
-      this.#busy = true;
-      this.#stream.flush();
-    } catch {
-      this.#busy = false;
     }
   }
 }

@@ -115,7 +115,8 @@ export class UndiciConnection implements UpstreamConnection {
         answer.head(status, fields);
       },
       onResponseData: (controller, chunk) => {
-        if (!answer.data(chunk)) controller.pause();
+        // A resumed parser comes with an empty chunk first; to pause at that would be to resume for ever.
+        if (chunk.byteLength > 0 && !answer.data(chunk)) controller.pause();
       },
       onResponseEnd: (controller) => {
         this.#controller = undefined;

