@@ -34,7 +34,8 @@ export function useSink(path: string, resolvePath: (path: string) => string, log
   let entry = sinks.get(key);
   if (entry === undefined) {
     entry = {
-      sink: standard === undefined ? LineSink.toFile(key, log) : new LineSink(openStandard(standard), undefined, log),
+      sink:
+        standard === undefined ? LineSink.toFile(key, log) : new LineSink(openStandard(standard), undefined, path, log),
       uses: 0,
     };
     sinks.set(key, entry);
@@ -63,7 +64,10 @@ const standardNames: Readonly<Record<string, 1 | 2>> = { stdout: 1, '/dev/stdout
  * and is dropped and counted beyond them.
  */
 class LineSink {
-  readonly #path: string | undefined;
+  /** Of the file, to be opened again; undefined for standard output and error. */
+  readonly #file: string | undefined;
+  /** For messages. */
+  readonly #path: string;
   readonly #log: Log;
   readonly #check: NodeJS.Timeout;
   #out: LineWriting | undefined;
@@ -79,14 +83,14 @@ class LineSink {
   /** @throws Error whose message names the file */
   static toFile(path: string, log: Log): LineSink {
     try {
-      return new LineSink(openFile(path), path, log);
+      return new LineSink(openFile(path), path, path, log);
     } catch (error) {
       throw new Error(`the access log cannot be written to ${path}: ${(error as Error).message}`, { cause: error });
     }
   }
 
-  /** @param path of the file, to be opened again; undefined for standard output and error */
-  constructor(target: OpenTarget, path: string | undefined, log: Log) {
+  constructor(target: OpenTarget, file: string | undefined, path: string, log: Log) {
+    this.#file = file;
     this.#path = path;
     this.#log = log;
     this.#out = this.#start(target);
@@ -143,12 +147,7 @@ class LineSink {
   }
 
   #failed(out: LineWriting, error: NodeJS.ErrnoException): void {
-    if (!this.#trouble)
-      this.#log.warn('the access log cannot be written', {
-        path: this.#path ?? 'standard output',
-        error: error.message,
-      });
-    this.#trouble = true;
+    this.#warnOnce('the access log cannot be written', error);
     // The reader is gone for good; a file is opened again at the next look.
     if (out === this.#out && (error.code === 'EPIPE' || error.code === 'EBADF')) {
       this.#out = undefined;
@@ -159,46 +158,49 @@ class LineSink {
   /** Once a second: says what was lost, and opens a file again that was moved away, as log rotation does. */
   #look(): void {
     this.#report();
-    const path = this.#path;
-    if (path === undefined || this.#checking) return;
+    const file = this.#file;
+    if (file === undefined || this.#checking) return;
     this.#checking = true;
-    stat(path, (error, stats) => {
+    stat(file, (error, stats) => {
       this.#checking = false;
-      const identity = error === null ? identityOf(stats) : undefined;
-      if (
-        identity === undefined ? error?.code === 'ENOENT' || this.#out === undefined : identity !== this.#out?.identity
-      )
-        this.#reopen(path);
+      const movedAway = error?.code === 'ENOENT';
+      const replaced = error === null && identityOf(stats) !== this.#out?.identity;
+      if (movedAway || replaced) this.#reopen(file);
     });
   }
 
-  #reopen(path: string): void {
+  #reopen(file: string): void {
     if (this.#closed) return;
     let next: LineWriting;
     try {
-      next = this.#start(openFile(path));
+      next = this.#start(openFile(file));
     } catch (error) {
-      if (!this.#trouble)
-        this.#log.warn('the access log cannot be opened again', { path, error: (error as Error).message });
-      this.#trouble = true;
+      this.#warnOnce('the access log cannot be opened again', error as Error);
       return;
     }
     this.flush();
     void this.#out?.finish();
     this.#out = next;
-    this.#log.info('the access log was opened again', { path });
+    this.#log.info('the access log was opened again', { path: file });
   }
 
   #report(): void {
     const dropped = this.#dropped;
     this.#dropped = 0;
     if (dropped > 0) {
-      if (!this.#trouble || this.#out !== undefined)
-        this.#log.warn('lines of the access log were dropped', { lines: dropped });
+      // When nobody reads for good it was said once, and the counter tells the rest.
+      if (!this.#trouble || this.#out !== undefined) {
+        this.#log.warn('lines of the access log were dropped', { path: this.#path, lines: dropped });
+      }
       this.#trouble = true;
     } else if (this.#trouble && this.#out !== undefined && !this.#out.waiting) {
       this.#trouble = false;
-      this.#log.info('the access log is written again');
+      this.#log.info('the access log is written again', { path: this.#path });
     }
+  }
+
+  #warnOnce(message: string, error: Error): void {
+    if (!this.#trouble) this.#log.warn(message, { path: this.#path, error: error.message });
+    this.#trouble = true;
   }
 }

@@ -30,7 +30,10 @@ export function openFile(path: string): OpenTarget {
  * names and read files, so it is opened once more, for writing without waiting; the original stays as others know it.
  */
 export function openStandard(fd: 1 | 2): OpenTarget {
-  if (fstatSync(fd).isFIFO()) {
+  const stats = fstatSync(fd);
+  // A socket (journald, a parent that is Node) cannot be opened anew, but Node's own stream for it sets it to not waiting.
+  if (stats.isSocket()) void (fd === 1 ? process.stdout : process.stderr).writable;
+  if (stats.isFIFO()) {
     try {
       return target(openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK), true);
     } catch {

@@ -9,12 +9,11 @@ import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, systemResolve, type Resolve } from './discovery.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
-import type { Http1ConnectionOptions } from './http1-connection.ts';
 import { loadBalancers, type LoadBalancer } from './load-balancer/index.ts';
 import { afterInterval, afterResult } from './outlier-detection.ts';
 import { tryOnce, type TryObserver } from './try.ts';
 import { openTunnel } from './tunnel.ts';
-import { UndiciConnection } from './undici-connection.ts';
+import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { loadUpstreamTls } from './upstream-tls.ts';
 
@@ -90,7 +89,7 @@ export class Cluster implements UpstreamCluster {
         deps.log.warn(`the error-rate breaker is ${state.replace('_', ' ')}`, { cluster: config.name });
       });
     }
-    const connection = deps.connection ?? ((socket, options) => new UndiciConnection(socket, options));
+    const connection = deps.connection ?? ((socket, options) => new Http1Connection(socket, options));
     this.#pool = new ConnectionPool({
       connectTimeout: config.connect_timeout,
       tls: config.tls && loadUpstreamTls(config.tls, deps.resolvePath ?? ((path) => path)),

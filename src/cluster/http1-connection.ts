@@ -5,6 +5,7 @@ import {
   HeadReader,
   isWireFault,
   parseResponseHead,
+  renderFields,
   responseFraming,
   type ResponseFraming,
   type ResponseHead,
@@ -184,7 +185,12 @@ class Exchanging implements BodySink {
     const { body } = this.#request;
     const whole = body.whole;
     const length = whole?.byteLength ?? body.length;
-    const head = renderRequestHead(this.#request, length);
+    let head: string;
+    try {
+      head = renderRequestHead(this.#request, length);
+    } catch (cause) {
+      return this.#fail({ kind: 'protocol', reason: 'unsendable_request', cause: cause as Error });
+    }
     const socket = this.#socket;
     this.#untouched = false;
     if (whole !== undefined) {
@@ -248,6 +254,10 @@ class Exchanging implements BodySink {
   read(chunk: Buffer): void {
     let bytes = chunk;
     while (this.#head === undefined) {
+      // What is no HTTP at all will have no end to wait for.
+      if (!this.#reader.begun && bytes.length >= 7 && bytes.toString('latin1', 0, 7) !== 'HTTP/1.') {
+        return this.#malformed({ fault: true, status: 502, details: 'status_line_invalid' });
+      }
       const read = this.#reader.read(bytes);
       if (read === undefined) return;
       if (isWireFault(read)) return this.#malformed(read);
@@ -368,8 +378,7 @@ function keepAliveTimeout(value: string | undefined): number | undefined {
 
 function renderRequestHead(request: UpstreamRequest, length: number | undefined): string {
   let text = `${request.method} ${request.path} HTTP/1.1\r\n`;
-  const { fields } = request;
-  for (let at = 0; at < fields.length; at += 2) text += `${fields[at]!}: ${fields[at + 1]!}\r\n`;
+  text += renderFields(request.fields);
   if (length === undefined) text += 'transfer-encoding: chunked\r\n';
   else if (length > 0 || anticipatesContent.has(request.method)) text += `content-length: ${length}\r\n`;
   return request.last ? `${text}connection: close\r\n\r\n` : `${text}\r\n`;
@@ -377,7 +386,7 @@ function renderRequestHead(request: UpstreamRequest, length: number | undefined)
 
 function renderLastChunk(trailers: Headers | undefined): string {
   let text = '0\r\n';
-  if (trailers !== undefined) for (const [name, value] of trailers) text += `${name}: ${value}\r\n`;
+  if (trailers !== undefined) text += renderFields(trailers.flat);
   return `${text}\r\n`;
 }
 

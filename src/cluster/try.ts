@@ -94,6 +94,10 @@ class Try implements UpstreamAnswer {
     const { method, authority, path, headers, body } = this.#attempt;
     const { maxRequestsPerConnection: most } = this.#options;
     this.#phase = { name: 'waiting', lease };
+    if (body.whole !== undefined && body.length !== undefined && body.whole.byteLength !== body.length) {
+      const cause = new Error(`the request body has ${body.whole.byteLength} bytes instead of ${body.length}`);
+      return this.fail({ kind: 'request_body', cause }, true);
+    }
     this.#watchIdle();
     const fields = ['host', authority];
     const { flat } = headers;

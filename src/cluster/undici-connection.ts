@@ -103,6 +103,7 @@ export class UndiciConnection implements UpstreamConnection {
   #handler(answer: UpstreamAnswer, content: RequestBodyStream | undefined): Dispatcher.DispatchHandler {
     const writtenBefore = this.#socket.bytesWritten;
     let closeDelimited = false;
+    let started = false;
     return {
       onRequestStart: (controller) => {
         this.#controller = controller;
@@ -111,6 +112,7 @@ export class UndiciConnection implements UpstreamConnection {
       onResponseStart: (controller, status) => {
         const fields = lines(controller.rawHeaders);
         if (status >= 100 && status < 200) return answer.inform(status, fields);
+        started = true;
         closeDelimited = !hasFraming(fields);
         answer.head(status, fields);
       },
@@ -128,7 +130,7 @@ export class UndiciConnection implements UpstreamConnection {
       onResponseError: (_controller, error) => {
         this.#controller = undefined;
         content?.destroy();
-        answer.fail(failureOf(error, content?.errored ?? null), this.#socket.bytesWritten === writtenBefore);
+        answer.fail(failureOf(error, content?.errored ?? null, started), this.#socket.bytesWritten === writtenBefore);
       },
     };
   }
@@ -156,10 +158,13 @@ function hasFraming(fields: readonly string[]): boolean {
   return false;
 }
 
-function failureOf(error: Error, bodyError: Error | null): ExchangeFailure {
+function failureOf(error: Error, bodyError: Error | null, started: boolean): ExchangeFailure {
   if (bodyError !== null && error === bodyError) return { kind: 'request_body', cause: error };
   if (error instanceof errors.RequestContentLengthMismatchError) return { kind: 'request_body', cause: error };
   if (error instanceof errors.HeadersOverflowError) return { kind: 'protocol', reason: 'headers_too_large', cause: error };
+  if (error instanceof errors.ResponseContentLengthMismatchError && !started) {
+    return { kind: 'protocol', reason: 'content_length', cause: error };
+  }
   if (error instanceof errors.HTTPParserError) {
     // undici loses llhttp's code on the way, but not its sentence.
     const sentence = /\((.+)\)$/.exec(error.message)?.[1] ?? 'malformed';

@@ -9,6 +9,7 @@ export interface UpstreamRequest {
   readonly authority: string;
   /** Name, value, name, value …: everything but the framing, `host` first. */
   readonly fields: readonly string[];
+  /** When it is at hand as a whole, it is as long as it says. */
   readonly body: Body;
   /** The connection is not used again afterwards and says so. */
   readonly last: boolean;

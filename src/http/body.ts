@@ -69,6 +69,7 @@ export class BodyStream implements Body {
   readonly #source: BodySource;
   #queue: Uint8Array[] = [];
   #queued = 0;
+  #received = 0;
   #sink: BodySink | undefined;
   /** The sink takes more. */
   #flowing = true;
@@ -92,6 +93,7 @@ export class BodyStream implements Body {
   /** Hands over a chunk, which must not change afterwards. The answer false means: pause until `source.resume`. */
   push(chunk: Uint8Array): boolean {
     if (this.#state !== 'open') return true;
+    this.#received += chunk.byteLength;
     if (this.#sink !== undefined && this.#flowing && this.#queued === 0) {
       this.#flowing = this.#sink.data(chunk);
       this.#paused = !this.#flowing;
@@ -103,8 +105,13 @@ export class BodyStream implements Body {
     return !this.#paused;
   }
 
+  /** All has been pushed. With fewer or more bytes than announced it fails instead. */
   end(trailers?: Headers): void {
     if (this.#state !== 'open') return;
+    if (this.length !== undefined && this.length !== this.#received) {
+      this.fail(new Error(`the body has ${this.#received} bytes instead of ${this.length}`));
+      return;
+    }
     this.#state = 'ended';
     this.#trailers = trailers;
     this.#deliver();

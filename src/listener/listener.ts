@@ -12,7 +12,7 @@ import type { Codec, CodecContext } from './codec.ts';
 import type { ListenerConfig, TlsConfig } from './config.ts';
 import { downstreamOf } from './downstream.ts';
 import { ExchangeCounters } from './exchange-counters.ts';
-import { Http1Codec } from './http1/codec.ts';
+import { Http1Codec } from './http1-wire/codec.ts';
 import { Http2Codec } from './http2/codec.ts';
 import { sniffProtocol } from './sniff-protocol.ts';
 
@@ -57,6 +57,8 @@ export async function createListener(config: ListenerConfig, dependencies: Liste
 
 /** Milliseconds between two looks for connections that have become idle while closing. */
 const closingInterval = 50;
+/** Milliseconds for a client that has connected and not spoken yet: its request may be on its way. */
+const silentGrace = 500;
 
 export class Listener {
   readonly name: string;
@@ -254,11 +256,12 @@ export class Listener {
 
   /** Resolves when the last connection is closed, or at the deadline. */
   #finished(deadline: number): Promise<void> {
+    const silentUntil = performance.now() + silentGrace;
     return new Promise((resolve) => {
       const closeIdle = () => {
         this.#http1.closeIdle();
         this.#http2.closeIdle();
-        for (const socket of this.#undecided) socket.destroy();
+        if (performance.now() >= silentUntil) for (const socket of this.#undecided) socket.destroy();
       };
       const interval = setInterval(closeIdle, closingInterval);
       const done = () => {

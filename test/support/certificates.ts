@@ -1,5 +1,5 @@
 import { createPrivateKey, webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
+import type { X509Certificate } from '@peculiar/x509';
 
 /** PEM texts of a certificate and its key. */
 export interface TestCertificate {
@@ -13,6 +13,11 @@ export interface TestAuthority extends TestCertificate {
   /** @param names DNS names and addresses, the first is the common name too */
   issue(...names: string[]): Promise<TestCertificate>;
 }
+
+// The library's container asks for a metadata API that JavaScript does not have, and is content when it says nothing.
+const reflect = Reflect as unknown as Record<string, unknown>;
+for (const name of ['getMetadata', 'getOwnMetadata', 'defineMetadata']) reflect[name] ??= () => undefined;
+const x509 = await import('@peculiar/x509');
 
 x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
@@ -55,7 +60,7 @@ export async function makeAuthority(name = 'Test CA'): Promise<TestAuthority> {
   };
 }
 
-async function asPem(certificate: x509.X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<TestCertificate> {
+async function asPem(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<TestCertificate> {
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
   return {

@@ -2,10 +2,18 @@ import * as v from 'valibot';
 import { onTestFinished } from 'vitest';
 import type { Attempt, UpstreamResponse } from '../../src/cluster/attempt.ts';
 import { clusterSchema } from '../../src/cluster/config.ts';
+import { Http1Connection } from '../../src/cluster/http1-connection.ts';
+import { UndiciConnection } from '../../src/cluster/undici-connection.ts';
 import { createCluster, type Cluster, type ClusterDeps } from '../../src/cluster/index.ts';
 import { Cancellation, Headers, noBody, readAll, type UpstreamError } from '../../src/http/index.ts';
 import { Stats } from '../../src/stats/index.ts';
 import { scriptedUpstream, type Script, type ScriptedUpstream, type ScriptedUpstreamOptions } from './scripted-upstream.ts';
+
+/** Runs every cluster test over another kind of connection than the usual one: `PORTICO_TEST_CONNECTION=undici npm test`. */
+const connections: Readonly<Record<string, ClusterDeps['connection']>> = {
+  undici: (socket, options) => new UndiciConnection(socket, options),
+  http1: (socket, options) => new Http1Connection(socket, options),
+};
 
 /** A cluster of its own for one test, from options as an operator would write them. */
 export interface TestCluster {
@@ -23,7 +31,9 @@ export async function startCluster(
   const config = v.parse(clusterSchema, { name: 'app', ...options });
   const stats = new Stats();
   const logged: string[] = [];
+  const connection = connections[process.env['PORTICO_TEST_CONNECTION'] ?? ''];
   const cluster = createCluster(config, {
+    ...(connection && { connection }),
     stats,
     clock: { monotonic: () => performance.now() },
     random: () => 0,

@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import { FilterChain, type ChainLink } from '../../src/filter/chain.ts';
 import type { FilterHooks } from '../../src/filter/define-filter.ts';
 import { localReply, readAll, type Exchange, type Headers, type Request, type Response } from '../../src/http/index.ts';
+import type { Codec, CodecContext } from '../../src/listener/codec.ts';
 import { createListener, listenerSchema, type Listener, type ListenerConfig } from '../../src/listener/index.ts';
 import type { Route } from '../../src/router/route.ts';
 import { Stats } from '../../src/stats/index.ts';
@@ -34,6 +35,8 @@ export interface TestListenerOptions {
   config?: Omit<v.InferInput<typeof listenerSchema>, 'name' | 'address'> & { address?: string; name?: string };
   upgrades?: readonly string[];
   idleTimeout?: number;
+  /** Default: the one of the product. */
+  http1?: (context: CodecContext) => Codec;
   /** Folder of certificate files. */
   folder?: string;
 }
@@ -78,6 +81,7 @@ export async function startListener(options: TestListenerOptions = {}): Promise<
     log: { debug() {}, info() {}, warn: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`), error: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`) },
     resolvePath: (path) => resolve(options.folder ?? '.', path),
     path: ['listeners', 0],
+    ...(options.http1 === undefined ? {} : { http1: options.http1 }),
   });
   onTestFinished(async () => {
     await listener.close(0);

@@ -76,7 +76,7 @@ export class Http1Codec implements Codec {
     const second = Math.floor(this.#context.serve.clock.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#date = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+      this.#date = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
     }
     return this.#date;
   }

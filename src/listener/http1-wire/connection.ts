@@ -13,6 +13,9 @@ const lingerTime = 1000;
 /** Milliseconds in which an answer still reaches a client that has closed its side: most such clients are simply gone. */
 const halfCloseGrace = 50;
 
+/** Milliseconds in which a new connection is expected to bring its first request. */
+const firstRequestGrace = 1000;
+
 const nothing = Buffer.alloc(0);
 
 /**
@@ -31,6 +34,7 @@ export class Http1Connection {
   #waitingBytes = 0;
   #lingered = 0;
   #served = 0;
+  readonly #opened: number;
   /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
   deadline: number;
 
@@ -39,6 +43,7 @@ export class Http1Connection {
     this.downstream = downstream;
     this.#context = context;
     this.#reader = new HeadReader(context.limits.maxHeaderBytes);
+    this.#opened = context.now();
     this.deadline = this.#in(context.config.request_headers_timeout);
     socket.setNoDelay?.(true);
     socket.on('data', this.#read);
@@ -52,8 +57,10 @@ export class Http1Connection {
     return this.#state === 'open' && this.#turn === undefined && !this.#reader.begun && this.#waitingBytes === 0;
   }
 
+  /** Nobody loses an answer by it. The first request of a new connection is likely on its way, and is waited for a moment. */
   closeIfIdle(): void {
-    if (this.idle) this.#socket.destroy();
+    const fresh = this.#served === 0 && this.#context.now() - this.#opened < firstRequestGrace;
+    if (this.idle && !fresh) this.#socket.destroy();
   }
 
   destroy(): void {
@@ -76,7 +83,9 @@ export class Http1Connection {
       this.#readHead(chunk);
     } else {
       const behind = this.#turn.read(chunk);
-      if (behind !== undefined && behind.length > 0) this.#keep(behind);
+      if (behind === undefined || behind.length === 0) return;
+      if (this.#turn === undefined && this.#state === 'open') this.#readHead(behind);
+      else this.#keep(behind);
     }
   };
 

@@ -1,4 +1,5 @@
 import type { Headers } from '../../http/index.ts';
+import { renderFields } from '../../http1/index.ts';
 
 /** How one response will be framed on an HTTP/1 connection (RFC 9112 §6). One place decides it. */
 export interface ResponsePlan {
@@ -26,25 +27,17 @@ for (let status = 100; status < 600; status++) statusLines[status] = `HTTP/1.1 $
 /**
  * The head of a response as Latin-1 text, ended by the empty line.
  * @param length bytes of content when `plan.framing` is `length`
+ * @throws TypeError when a field cannot be written
  */
 export function renderResponseHead(status: number, headers: Headers, plan: ResponsePlan, length: number, date: string): string {
-  let text = statusLines[status]!;
-  const { flat } = headers;
-  let dated = false;
-  for (let at = 0; at < flat.length; at += 2) {
-    const name = flat[at]!;
-    if (name.length === 4 && name.toLowerCase() === 'date') dated = true;
-    text += `${name}: ${flat[at + 1]!}\r\n`;
-  }
-  if (!dated) text += date;
-  if (plan.framing === 'length') text += `content-length: ${length}\r\n`;
-  else if (plan.framing === 'chunked') text += 'transfer-encoding: chunked\r\n';
-  return plan.keepAlive ? `${text}\r\n` : `${text}connection: close\r\n\r\n`;
+  let text = statusLines[status]! + renderFields(headers.flat);
+  if (!headers.has('date')) text += date;
+  if (plan.framing === 'length') text += `Content-Length: ${length}\r\n`;
+  else if (plan.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  return plan.keepAlive ? `${text}\r\n` : `${text}Connection: close\r\n\r\n`;
 }
 
 /** An interim response (RFC 9110 §15.2). */
 export function renderInterim(status: number, headers: Headers | undefined): string {
-  let text = statusLines[status]!;
-  if (headers !== undefined) for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-  return `${text}\r\n`;
+  return `${statusLines[status]!}${headers === undefined ? '' : renderFields(headers.flat)}\r\n`;
 }

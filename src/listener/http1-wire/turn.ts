@@ -22,6 +22,10 @@ type Content =
   | { readonly kind: 'length'; left: number; readonly stream: BodyStream }
   | { readonly kind: 'chunked'; readonly decoder: ChunkedDecoder; readonly stream: BodyStream };
 
+/** Unread content up to this size is read past, for at most so many milliseconds; for more the connection ends. */
+const mostDiscarded = 64 * 1024;
+const discardTime = 5000;
+
 const done: Content = { kind: 'done' };
 
 /** One exchange on a connection: its request's content as it arrives, its answer as it leaves. */
@@ -37,6 +41,8 @@ export class Turn {
   #content: Content = done;
   /** The client waits for 100 before it sends its content (RFC 9110 §10.1.1). */
   #expecting = false;
+  /** Bytes of content that are still read past, so that the connection can go on after the answer. */
+  #discarding = 0;
   /** The request's content can no longer be read to its end. */
   #broken = false;
   #tunnelOffered = false;
@@ -83,11 +89,17 @@ export class Turn {
       return;
     }
     const content = this.#content;
-    const keepAlive = this.#writer.keptAlive && content.kind === 'done' && !this.#broken;
     this.#content = done;
     if (content.kind !== 'done') content.stream.fail(new Error('the request has been answered'));
     if (!this.#writer.complete) this.#socket.destroy();
-    this.#host.finished(keepAlive);
+    const keepAlive = this.#writer.keptAlive && !this.#broken && content.kind !== 'chunked';
+    if (keepAlive && content.kind === 'length') {
+      this.#discarding = content.left;
+      this.#host.awaitRequest(discardTime);
+      this.#socket.resume();
+    } else {
+      this.#host.finished(keepAlive);
+    }
   }
 
   #request(head: RequestHead | undefined, downstream: Downstream, read: ReadRequest | undefined, behind: Buffer): Request {
@@ -127,6 +139,7 @@ export class Turn {
 
   /** Takes what belongs to the request's content; answers the bytes behind it, undefined while it is not complete. */
   read(bytes: Buffer): Buffer | undefined {
+    if (this.#discarding > 0) return this.#discard(bytes);
     const content = this.#content;
     if (content.kind === 'done') return this.#broken || this.#tunnelOffered ? undefined : bytes;
     if (bytes.length === 0) return undefined;
@@ -151,6 +164,14 @@ export class Turn {
     });
     if (fault !== undefined) this.#fail(fault);
     return behind;
+  }
+
+  #discard(bytes: Buffer): Buffer | undefined {
+    const mine = Math.min(bytes.length, this.#discarding);
+    this.#discarding -= mine;
+    if (this.#discarding > 0) return undefined;
+    this.#host.finished(true);
+    return bytes.subarray(mine);
   }
 
   #take(chunk: Buffer, stream: BodyStream): void {
@@ -186,7 +207,8 @@ export class Turn {
 
   /** The request takes too long to arrive; nobody's concern any more once it is being answered. */
   late(): void {
-    if (!this.#writer.started) this.#fail({ fault: true, status: 408, details: 'request_timeout' });
+    if (this.#discarding > 0) this.#socket.destroy();
+    else if (!this.#writer.started) this.#fail({ fault: true, status: 408, details: 'request_timeout' });
   }
 
   writable(): void {
@@ -203,13 +225,18 @@ export class Turn {
     this.#watch.end({ kind: 'gone', reason });
   }
 
+  /** The rest of the content is short and on its way: reading past it is cheaper than a new connection. */
+  #isSmallRest(): boolean {
+    return this.#content.kind === 'length' && this.#content.left <= mostDiscarded && !this.#expecting;
+  }
+
   /** Whether the connection can go on after this answer; asked when its head is written. */
   #mayKeepAlive(): boolean {
     const head = this.#head;
     return (
       head !== undefined &&
       head.minor === 1 &&
-      this.#content === done &&
+      (this.#content === done || this.#isSmallRest()) &&
       !this.#broken &&
       !this.#tunnelOffered &&
       this.#refused === undefined &&

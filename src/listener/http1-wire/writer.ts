@@ -71,8 +71,13 @@ export class Http1Writer implements ResponseWriter, BodySink {
     this.#plan = plan;
     if (plan.framing !== 'none') headers.delete('content-length');
     else if (status === 204) headers.delete('content-length');
-    else if (isLocalReply(response) && length !== undefined && !headers.has('content-length')) headers.append('content-length', String(length));
-    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
+    else if (isLocalReply(response) && length !== undefined && !headers.has('content-length')) headers.append('Content-Length', String(length));
+    let head: string;
+    try {
+      head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     this.#exchange.responseDuration = this.#options.elapsed();
     this.#state = 'writing';
     if (plan.framing === 'none') {

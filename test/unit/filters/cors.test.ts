@@ -14,9 +14,9 @@ async function run(
   options: ExchangeOptions,
   appHeaders: Record<string, string> = {},
 ): Promise<{ response: Response; headers: Record<string, string>; byApp: boolean }> {
-  const { request, hooks } = await startFilter(filter, config);
+  const { hooks, ...started } = await startFilter(filter, config);
   const exchange = makeExchange(options);
-  const reply = await request(exchange);
+  const reply = await started.request(exchange);
   const response = reply ?? { status: 200, headers: Headers.of(appHeaders), body: noBody };
   // Somebody later in the chain may have edited the request.
   exchange.request.headers.delete('origin');
@@ -153,11 +153,11 @@ describe('cors', () => {
   });
 
   it('counts', async () => {
-    const { request, stats } = await startFilter(filter, { allow_origins: [app] });
-    await request(makeExchange());
-    await request(makeExchange({ headers: { origin: app } }));
-    await request(makeExchange(preflight(app)));
-    await request(makeExchange(preflight('https://evil.example')));
+    const { stats, ...started } = await startFilter(filter, { allow_origins: [app] });
+    await started.request(makeExchange());
+    await started.request(makeExchange({ headers: { origin: app } }));
+    await started.request(makeExchange(preflight(app)));
+    await started.request(makeExchange(preflight('https://evil.example')));
     expect(stats).toEqual({ allowed: 1, preflights: 1, refused: 1 });
   });
 

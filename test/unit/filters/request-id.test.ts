@@ -7,9 +7,9 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 describe('request-id', () => {
   it('gives a request without an id a new one, as a note too, and echoes it in the response', async () => {
-    const { request, hooks, stats } = await startFilter(filter, {});
+    const { hooks, stats, ...started } = await startFilter(filter, {});
     const exchange = makeExchange();
-    await request(exchange);
+    await started.request(exchange);
     const id = exchange.request.headers.get('x-request-id')!;
     expect(id).toMatch(uuid);
     expect(exchange.get(requestId)).toBe(id);
@@ -20,11 +20,11 @@ describe('request-id', () => {
   });
 
   it('gives every request another one', async () => {
-    const { request } = await startFilter(filter, {});
+    const started = await startFilter(filter, {});
     const ids = new Set<string>();
     for (let n = 0; n < 1000; n++) {
       const exchange = makeExchange();
-      await request(exchange);
+      await started.request(exchange);
       ids.add(exchange.get(requestId)!);
     }
     expect(ids.size).toBe(1000);
@@ -50,9 +50,9 @@ describe('request-id', () => {
     ['overwrites an id of 129 characters', { preserve_external: true }, '10.1.1.1', ['a'.repeat(129)], false],
     ['keeps an id of 128 characters', { preserve_external: true }, '10.1.1.1', ['a'.repeat(128)], true],
   ])('%s', async (_, config, remoteAddress, sent, kept) => {
-    const { request, stats } = await startFilter(filter, config);
+    const { stats, ...started } = await startFilter(filter, config);
     const exchange = makeExchange({ headers: { 'X-Request-Id': sent }, downstream: { remoteAddress } });
-    await request(exchange);
+    await started.request(exchange);
     const id = exchange.request.headers.get('x-request-id');
     if (kept) expect(id).toBe(sent[0]);
     else expect(id).toMatch(uuid);
@@ -61,15 +61,15 @@ describe('request-id', () => {
   });
 
   it('trusts the connection, not what x-forwarded-for says', async () => {
-    const { request } = await startFilter(filter, { trusted_networks: ['10.0.0.0/8'] });
+    const started = await startFilter(filter, { trusted_networks: ['10.0.0.0/8'] });
     const exchange = makeExchange({ headers: { 'x-request-id': 'abc' }, downstream: { remoteAddress: '11.1.1.1' } });
     exchange.clientAddress = '10.1.1.1';
-    await request(exchange);
+    await started.request(exchange);
     expect(exchange.get(requestId)).toMatch(uuid);
   });
 
   it('says nothing in the response when told so', async () => {
     const { hooks } = await startFilter(filter, { set_in_response: false });
-    expect(hooks.onResponse).toBeUndefined();
+    expect('onResponse' in hooks).toBe(false);
   });
 });

@@ -75,7 +75,7 @@ describe('readHead of HTTP/1', () => {
   it('takes the authority from an absolute target and answers one for HTTP/1.0 without Host', () => {
     expect(read('GET HTTP://Evil.example?x=1 1.1', ['Host', 't'])).toMatchObject({ authority: 'evil.example', path: '/?x=1', refused: undefined });
     expect(read('GET / 1.0', [])).toMatchObject({ authority: '10.0.0.1:80', refused: undefined });
-    expect(read('OPTIONS * 1.1')).toMatchObject({ path: '*', refused: undefined });
+    expect(read('OPTIONS * 1.1').refused).toMatchObject({ status: 204, local: { details: 'options_of_the_server' } });
   });
 
   it('drops or allows underscores as configured', () => {
