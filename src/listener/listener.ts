@@ -115,8 +115,6 @@ export class Listener {
     this.#http2 = new Http2Codec(context);
     this.#server = config.tls === undefined ? this.#plainServer() : this.#tlsServer(config.tls);
     if (config.max_connections > 0) this.#server.maxConnections = config.max_connections;
-    // Node emits errors of accept() here, such as EMFILE; the next connection may go well again.
-    this.#server.on('error', (error) => log.warn('accepting a connection failed', { error: error.message }));
   }
 
   /** The address it really has, once it listens. */
@@ -128,6 +126,8 @@ export class Listener {
   async listen(): Promise<void> {
     this.#address = await bind(this.#server, this.#config.address, this.name);
     this.#state = 'listening';
+    // Node emits errors of accept() here, such as EMFILE; the next connection may go well again.
+    this.#server.on('error', (error) => this.#dependencies.log.warn('accepting a connection failed', { error: error.message }));
   }
 
   /** From now on answers say that their connection ends; connections go on being accepted. */
