@@ -68,7 +68,11 @@ http {
       const process_ = await MeasuredProcess.start(['nginx', '-c', join(folder, 'nginx.conf')], { cpu, port });
       return {
         process: process_,
-        origins: { http: `http://127.0.0.1:${port}`, tls: `https://127.0.0.1:${tlsPort}`, http2: `https://127.0.0.1:${tlsPort}` },
+        origins: {
+          http: `http://127.0.0.1:${port}`,
+          tls: `https://127.0.0.1:${tlsPort}`,
+          http2: `https://127.0.0.1:${tlsPort}`,
+        },
       };
     },
   },
@@ -101,7 +105,11 @@ virtual_hosts:
       const process_ = await MeasuredProcess.start([process.execPath, 'src/cli.ts', 'run', '-c', file], { cpu, port });
       return {
         process: process_,
-        origins: { http: `http://127.0.0.1:${port}`, tls: `https://127.0.0.1:${tlsPort}`, http2: `https://127.0.0.1:${tlsPort}` },
+        origins: {
+          http: `http://127.0.0.1:${port}`,
+          tls: `https://127.0.0.1:${tlsPort}`,
+          http2: `https://127.0.0.1:${tlsPort}`,
+        },
       };
     },
   };

@@ -38,8 +38,24 @@ export const autocannon: LoadTool = {
     const body = post > 0 ? ['-m', 'POST', '-b', 'x'.repeat(post), '-H', 'content-type: text/plain'] : [];
     const { stdout } = await run(
       'taskset',
-      ['-c', String(cpu), process.execPath, 'node_modules/autocannon/autocannon.js', '-j', '-n', '-c', String(connections), '-d', String(seconds), ...body, url],
-      { maxBuffer: 16 * 1024 * 1024, env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' } },
+      [
+        '-c',
+        String(cpu),
+        process.execPath,
+        'node_modules/autocannon/autocannon.js',
+        '-j',
+        '-n',
+        '-c',
+        String(connections),
+        '-d',
+        String(seconds),
+        ...body,
+        url,
+      ],
+      {
+        maxBuffer: 16 * 1024 * 1024,
+        env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' },
+      },
     );
     const result = JSON.parse(stdout) as {
       duration: number;
@@ -65,9 +81,13 @@ export const wrk: LoadTool = {
   present: () => onPath('wrk'),
   async load({ url, connections, seconds, post, cpu }) {
     const script = post > 0 ? ['-s', 'bench/post.lua'] : [];
-    const { stdout } = await run('taskset', ['-c', String(cpu), 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...script, url], {
-      env: { ...process.env, POST_BYTES: String(post) },
-    });
+    const { stdout } = await run(
+      'taskset',
+      ['-c', String(cpu), 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...script, url],
+      {
+        env: { ...process.env, POST_BYTES: String(post) },
+      },
+    );
     const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
     const failed = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0) + socketErrors(stdout);
     return {
@@ -86,8 +106,19 @@ export const h2load: LoadTool = {
   http2: true,
   present: () => onPath('h2load'),
   async load({ url, connections, seconds, cpu }) {
-    const { stdout } = await run('taskset', ['-c', String(cpu), 'h2load', '-t1', `-c${Math.max(1, Math.floor(connections / 8))}`, '-m8', `-D${seconds}`, url]);
-    const counts = /requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(stdout);
+    const { stdout } = await run('taskset', [
+      '-c',
+      String(cpu),
+      'h2load',
+      '-t1',
+      `-c${Math.max(1, Math.floor(connections / 8))}`,
+      '-m8',
+      `-D${seconds}`,
+      url,
+    ]);
+    const counts = /requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(
+      stdout,
+    );
     const twoHundreds = Number(/status codes: (\d+) 2xx/.exec(stdout)?.[1] ?? 0);
     const done = Number(counts?.[2] ?? 0);
     return { requests: done, seconds, failed: done - twoHundreds, p50: Number.NaN, p99: Number.NaN, p999: Number.NaN };

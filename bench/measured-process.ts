@@ -14,7 +14,10 @@ export class MeasuredProcess {
   }
 
   /** Starts a program pinned to a core and waits until it answers TCP on `port`. */
-  static async start(command: readonly string[], options: { cpu: number; port: number; env?: NodeJS.ProcessEnv }): Promise<MeasuredProcess> {
+  static async start(
+    command: readonly string[],
+    options: { cpu: number; port: number; env?: NodeJS.ProcessEnv },
+  ): Promise<MeasuredProcess> {
     const child = spawn('taskset', ['-c', String(options.cpu), ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...options.env },

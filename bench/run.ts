@@ -46,17 +46,28 @@ const http1Tool: LoadTool = values.tool === 'wrk' ? wrk : autocannon;
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 const certificates = await ensureDevelopmentCertificates(folder);
 const appPort = await freePort();
-const app = await MeasuredProcess.start([process.execPath, 'bench/contenders/app.ts', String(appPort)], { cpu: loadCpu!, port: appPort });
+const app = await MeasuredProcess.start([process.execPath, 'bench/contenders/app.ts', String(appPort)], {
+  cpu: loadCpu,
+  port: appPort,
+});
 
-console.log(`${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.versions.node}, ${rounds} rounds of ${seconds} s, ${connections} connections`);
-for (const contender of contenders) if (!contender.present()) console.log(`missing on this machine, left out: ${contender.name}`);
+console.log(
+  `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.versions.node}, ${rounds} rounds of ${seconds} s, ${connections} connections`,
+);
+for (const contender of contenders)
+  if (!contender.present()) console.log(`missing on this machine, left out: ${contender.name}`);
 if (!h2load.present()) console.log('missing on this machine, HTTP/2 left out: h2load');
 
 const started: { contender: Contender; running: Running }[] = [];
 try {
   for (const contender of contenders) {
     if (!contender.present() || (values.only !== undefined && !contender.name.includes(values.only))) continue;
-    const running = await contender.start({ appPort, cpu: proxyCpu!, certificate: certificates.certificate, key: certificates.key });
+    const running = await contender.start({
+      appPort,
+      cpu: proxyCpu,
+      certificate: certificates.certificate,
+      key: certificates.key,
+    });
     started.push({ contender, running });
     for (const origin of Object.values(running.origins)) await checkAnswers(contender.name, origin);
   }
@@ -70,19 +81,24 @@ try {
 async function measure(workload: Workload): Promise<void> {
   const tool = workload.protocol === 'http2' ? h2load : http1Tool;
   if (!tool.present()) return;
-  const direct: Running | undefined = workload.protocol === 'http' ? { process: app, origins: { http: `http://127.0.0.1:${appPort}` } } : undefined;
-  const runners = [...(direct === undefined ? [] : [{ name: 'the app alone', running: direct }]), ...started.map((s) => ({ name: s.contender.name, running: s.running }))];
+  const direct: Running | undefined =
+    workload.protocol === 'http' ? { process: app, origins: { http: `http://127.0.0.1:${appPort}` } } : undefined;
+  const runners = [
+    ...(direct === undefined ? [] : [{ name: 'the app alone', running: direct }]),
+    ...started.map((s) => ({ name: s.contender.name, running: s.running })),
+  ];
   const rows = new Map<string, { results: LoadResult[]; cpu: number[]; rss: number }>();
   for (let round = 0; round < rounds; round++) {
     for (const { name, running } of runners) {
       const origin = running.origins[workload.protocol];
       if (origin === undefined) continue;
-      const options = { url: origin + workload.path, connections, post: workload.post, cpu: loadCpu! };
+      const options = { url: origin + workload.path, connections, post: workload.post, cpu: loadCpu };
       if (round === 0) await tool.load({ ...options, seconds: 1 });
       const before = running.process.cpuSeconds();
       const result = await tool.load({ ...options, seconds });
       const used = running.process.cpuSeconds() - before;
-      if (result.failed > 0) throw new Error(`${name}: ${result.failed} of ${result.requests} requests failed in ${workload.name}`);
+      if (result.failed > 0)
+        throw new Error(`${name}: ${result.failed} of ${result.requests} requests failed in ${workload.name}`);
       const row = rows.get(name) ?? { results: [], cpu: [], rss: 0 };
       row.results.push(result);
       row.cpu.push((used / result.requests) * 1e6);

@@ -29,7 +29,17 @@ export function summarise(name: string, results: readonly LoadResult[], cpu: rea
 /** Ratios are against nginx where it ran, else against http-proxy-3. */
 export function renderTable(rows: readonly Row[]): string {
   const base = rows.find((row) => row.name === 'nginx') ?? rows.find((row) => row.name === 'http-proxy-3') ?? rows[0]!;
-  const head = ['', 'requests/s', 'CPU µs/request', 'spread', `CPU vs ${base.name}`, 'p50 ms', 'p99 ms', 'p99.9 ms', 'RSS MiB'];
+  const head = [
+    '',
+    'requests/s',
+    'CPU µs/request',
+    'spread',
+    `CPU vs ${base.name}`,
+    'p50 ms',
+    'p99 ms',
+    'p99.9 ms',
+    'RSS MiB',
+  ];
   const body = rows.map((row) => [
     row.name,
     row.perSecond.toFixed(0),
@@ -42,7 +52,8 @@ export function renderTable(rows: readonly Row[]): string {
     row.rss.toFixed(0),
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]!.length)));
-  const line = (cells: readonly string[]) => `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' | ')} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' | ')} |`;
   const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
   return [line(head), rule, ...body.map(line)].join('\n');
 }

@@ -84,7 +84,19 @@ async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Prom
     }
     const { stats, clock, random } = parts;
     const log = parts.log.child(`cluster ${config.name}`);
-    const cluster = await collect(faults, () => createCluster(config, { stats, clock, random, log, resolvePath, ...(parts.connect === undefined ? {} : { connection: parts.connect }) }), path);
+    const cluster = await collect(
+      faults,
+      () =>
+        createCluster(config, {
+          stats,
+          clock,
+          random,
+          log,
+          resolvePath,
+          ...(parts.connect === undefined ? {} : { connection: parts.connect }),
+        }),
+      path,
+    );
     if (cluster !== undefined) clusters.set(config.name, cluster);
   }
   const filters = new Filters(loaded, {
@@ -190,11 +202,15 @@ class Filters {
   ): Promise<FilterInstance | undefined> {
     const { id, name, definition, mode } = filter;
     try {
-      const instance = await createInstance({ id, name, definition, config, shadow: mode === 'shadow', route }, this.#deps);
+      const instance = await createInstance(
+        { id, name, definition, config, shadow: mode === 'shadow', route },
+        this.#deps,
+      );
       this.#instances.push(instance);
       return instance;
     } catch (error) {
-      if (error instanceof ConfigError) faults.push(...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path] })));
+      if (error instanceof ConfigError)
+        faults.push(...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path] })));
       else faults.push({ path, message: error instanceof Error ? error.message : String(error) });
       return undefined;
     }

@@ -11,6 +11,10 @@ const proxy = createProxyServer({
   xfwd: true,
 });
 const handle: RequestListener = (request, response) => proxy.web(request, response);
-createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, handle).listen(Number(tlsPort), '127.0.0.1', () => {
-  createServer(handle).listen(Number(port), '127.0.0.1');
-});
+createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, handle).listen(
+  Number(tlsPort),
+  '127.0.0.1',
+  () => {
+    createServer(handle).listen(Number(port), '127.0.0.1');
+  },
+);

@@ -17,7 +17,11 @@ export const run: Command = {
     const server = await startServer(file);
     if (typeof server === 'number') return server;
     const listening = server.listeners.map((listener) => `${listener.name} ${showAddress(listener.address())}`);
-    server.log.info('listening', { listeners: listening, admin: showAddress(server.adminAddress()), config: resolve(file) });
+    server.log.info('listening', {
+      listeners: listening,
+      admin: showAddress(server.adminAddress()),
+      config: resolve(file),
+    });
     return untilSignalled(server);
   },
 };
@@ -33,8 +37,9 @@ export async function startServer(file: string) {
     loaded = await loadConfig(file);
     return await Server.start(loaded);
   } catch (error) {
-    if (error instanceof InvalidConfig || (error instanceof ConfigError && loaded === undefined)) complain(error.message);
-    else if (error instanceof ConfigError) for (const line of describeFaults(error, loaded!)) complain(line);
+    if (error instanceof InvalidConfig || (error instanceof ConfigError && loaded === undefined))
+      complain(error.message);
+    else if (error instanceof ConfigError) for (const line of describeFaults(error, loaded)) complain(line);
     else {
       complain(`portico: ${error instanceof Error ? error.message : String(error)}`);
       return 1;

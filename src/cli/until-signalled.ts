@@ -6,7 +6,9 @@ import type { Server } from '../server.ts';
  * the exchanges of everybody else go on.
  */
 export function untilSignalled(server: Server, options: { hurried?: boolean } = {}): Promise<number> {
-  const stray = server.stats.counter('portico_uncaught_errors_total', 'Errors that nobody caught, such as those in stray callbacks of filters.').with({});
+  const stray = server.stats
+    .counter('portico_uncaught_errors_total', 'Errors that nobody caught, such as those in stray callbacks of filters.')
+    .with({});
   const report = (error: unknown) => {
     stray.add();
     server.log.error('uncaught error', { error });

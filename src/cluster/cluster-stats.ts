@@ -24,7 +24,8 @@ export interface ClusterStats {
 /** Gauges are moved, never set, because at a reload an old and a new cluster of one name live side by side for a while. */
 export function createClusterStats(stats: Stats, cluster: string): ClusterStats {
   const labels = { cluster };
-  const counter = (name: string, doc: string) => stats.counter(`portico_cluster_${name}`, doc, ['cluster']).with(labels);
+  const counter = (name: string, doc: string) =>
+    stats.counter(`portico_cluster_${name}`, doc, ['cluster']).with(labels);
   const gauge = (name: string, doc: string) => stats.gauge(`portico_cluster_${name}`, doc, ['cluster']).with(labels);
   const requests = stats.counter(
     'portico_cluster_upstream_requests_total',
@@ -33,10 +34,11 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
   );
   const byClass = codeClasses.map((code_class) => requests.with({ cluster, code_class }));
   const failed = requests.with({ cluster, code_class: 'error' });
-  const overflows = stats.counter('portico_cluster_overflow_total', 'Times a ceiling of a circuit breaker was reached.', [
-    'cluster',
-    'ceiling',
-  ]);
+  const overflows = stats.counter(
+    'portico_cluster_overflow_total',
+    'Times a ceiling of a circuit breaker was reached.',
+    ['cluster', 'ceiling'],
+  );
   const overflow = (ceiling: string) => overflows.with({ cluster, ceiling });
   const state = gauge('circuit_breaker_state', 'Error-rate breaker: 0 closed, 1 half open, 2 open.');
   state.set(0);
@@ -44,14 +46,21 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
     request: (status) => byClass[Math.floor(status / 100) - 1]?.add(),
     requestFailed: () => failed.add(),
     duration: stats
-      .histogram('portico_cluster_upstream_request_duration_seconds', 'From the start of a try to the end of its response.', ['cluster'])
+      .histogram(
+        'portico_cluster_upstream_request_duration_seconds',
+        'From the start of a try to the end of its response.',
+        ['cluster'],
+      )
       .with(labels),
     active: gauge('upstream_requests_active', 'Tries under way.'),
     connections: gauge('upstream_connections', 'Open connections, and those about to be.'),
     pending: gauge('pending_requests', 'Requests that wait for a connection.'),
     connectionsTotal: counter('upstream_connections_total', 'Connections opened.'),
     connectFailures: counter('upstream_connect_failures_total', 'Connections that could not be opened.'),
-    resets: counter('upstream_resets_total', 'Responses that did not come, or not whole, because the connection ended.'),
+    resets: counter(
+      'upstream_resets_total',
+      'Responses that did not come, or not whole, because the connection ended.',
+    ),
     timeouts: counter('upstream_timeouts_total', 'Tries that ran into a timeout.'),
     ejections: counter('outlier_ejections_total', 'Endpoints ejected by outlier detection.'),
     overflow: {

@@ -2,7 +2,13 @@ import type { Socket } from 'node:net';
 import { UpstreamError, type Upgrade } from '../http/index.ts';
 import type { Stats } from '../stats/index.ts';
 import type { Attempt, UpstreamCluster, UpstreamResponse } from './attempt.ts';
-import { createCircuitBreakers, overflow, type Ceiling, type CircuitBreakers, type Permit } from './circuit-breakers.ts';
+import {
+  createCircuitBreakers,
+  overflow,
+  type Ceiling,
+  type CircuitBreakers,
+  type Permit,
+} from './circuit-breakers.ts';
 import { createClusterStats, type ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -94,7 +100,8 @@ export class Cluster implements UpstreamCluster {
       connectTimeout: config.connect_timeout,
       tls: config.tls && loadUpstreamTls(config.tls, deps.resolvePath ?? ((path) => path)),
       breakers: this.#breakers,
-      connection: (socket) => connection(socket, { idleTimeout: config.idle_timeout, maxResponseHeaders: config.max_response_headers }),
+      connection: (socket) =>
+        connection(socket, { idleTimeout: config.idle_timeout, maxResponseHeaders: config.max_response_headers }),
       onConnect: (error) => (error === undefined ? stats.connectionsTotal : stats.connectFailures).add(),
       onWait: () => stats.overflow.max_connections.add(),
     });
@@ -193,11 +200,12 @@ export class Cluster implements UpstreamCluster {
       if (attempt.isRetry) retry = this.#take('max_retries');
       request = this.#take('max_requests');
       endpoint = this.#pick(attempt);
-    } catch (error) {
+    } catch (cause) {
+      const error = cause as UpstreamError;
       retry?.release();
       request?.release();
-      this.#countFailure(error as UpstreamError, report);
-      return Promise.reject(error as UpstreamError);
+      this.#countFailure(error, report);
+      return Promise.reject(error);
     }
     endpoint.active++;
     attempt.onEndpoint(endpoint.address);
@@ -280,7 +288,10 @@ export class Cluster implements UpstreamCluster {
     return { total: this.#endpoints.length, ejected: this.#endpoints.filter(({ ejected }) => ejected).length };
   }
 
-  #tellEjection({ address, outlier }: Endpoint, { base_ejection_time, max_ejection_time }: OutlierDetectionConfig): void {
+  #tellEjection(
+    { address, outlier }: Endpoint,
+    { base_ejection_time, max_ejection_time }: OutlierDetectionConfig,
+  ): void {
     this.#stats.ejections.add();
     const milliseconds = Math.min(base_ejection_time * outlier.multiplier, max_ejection_time);
     this.#deps.log.warn(`${address} is ejected`, { cluster: this.name, endpoint: address, milliseconds });

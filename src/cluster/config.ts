@@ -37,7 +37,10 @@ const errorRateBreakerSchema = v.strictObject({
     doc('The breaker opens when more than this share of the requests in the window failed.', integer(1, 99)),
     50,
   ),
-  minimum_requests: v.optional(doc('With fewer requests in the window the breaker stays closed.', integer(1, 1_000_000)), 20),
+  minimum_requests: v.optional(
+    doc('With fewer requests in the window the breaker stays closed.', integer(1, 1_000_000)),
+    20,
+  ),
   window: v.optional(doc('How far back requests are counted.', atLeast(100, '100ms')), '10s'),
   open_duration: v.optional(
     doc('How long requests are refused before one is let through to see whether the app is back.', atLeast(10, '10ms')),
@@ -47,7 +50,10 @@ const errorRateBreakerSchema = v.strictObject({
 
 const outlierDetectionSchema = v.strictObject({
   consecutive_5xx: v.optional(
-    doc('Failures in a row (5xx, reset, timeout, no connection) after which an endpoint is ejected.', integer(1, 10_000)),
+    doc(
+      'Failures in a row (5xx, reset, timeout, no connection) after which an endpoint is ejected.',
+      integer(1, 10_000),
+    ),
     5,
   ),
   interval: v.optional(doc('How often ejections are looked at.', atLeast(10, '10ms')), '10s'),
@@ -57,13 +63,18 @@ const outlierDetectionSchema = v.strictObject({
   ),
   max_ejection_time: v.optional(doc('No ejection lasts longer.', atLeast(10, '10ms')), '300s'),
   max_ejection_percent: v.optional(
-    doc('Largest share of the endpoints that is ejected at a time; one always may be, unless it is the only one.', integer(0, 100)),
+    doc(
+      'Largest share of the endpoints that is ejected at a time; one always may be, unless it is the only one.',
+      integer(0, 100),
+    ),
     10,
   ),
 });
 
 const tlsSchema = v.strictObject({
-  sni: v.optional(doc('Server name to ask for and to verify. Default: the host of the endpoint, if it is a name.', v.string())),
+  sni: v.optional(
+    doc('Server name to ask for and to verify. Default: the host of the endpoint, if it is a name.', v.string()),
+  ),
   ca: v.optional(doc('PEM file of the authorities to trust. Default: those that Node.js comes with.', v.string())),
   insecure_skip_verify: v.optional(doc('Accept any certificate. For development only.', v.boolean()), false),
   certificate: v.optional(doc('PEM file of the client certificate chain.', v.string())),
@@ -83,7 +94,10 @@ export const clusterSchema = v.strictObject({
     v.pipe(v.array(endpointSchema), v.minLength(1, 'must list at least one endpoint')),
   ),
   lb_policy: v.optional(doc('How an endpoint is chosen.', v.picklist(loadBalancerNames)), 'round_robin'),
-  connect_timeout: v.optional(doc('How long a connection may take to be there, TLS handshake included.', atLeast(1, '1ms')), '5s'),
+  connect_timeout: v.optional(
+    doc('How long a connection may take to be there, TLS handshake included.', atLeast(1, '1ms')),
+    '5s',
+  ),
   idle_timeout: v.optional(
     doc(
       'An unused connection is closed after this. Less than the keep-alive timeout of the app (5s in Node.js) avoids races; a shorter `Keep-Alive: timeout=` hint of the app, less one second, wins. 0 is off.',
@@ -95,13 +109,22 @@ export const clusterSchema = v.strictObject({
     doc('A connection is closed after so many requests. 0 is unlimited.', integer(0, 1_000_000_000)),
     0,
   ),
-  max_response_headers: v.optional(doc('Largest header section of a response; beyond it 502 `UPE`.', byteSize()), '60KiB'),
+  max_response_headers: v.optional(
+    doc('Largest header section of a response; beyond it 502 `UPE`.', byteSize()),
+    '60KiB',
+  ),
   circuit_breakers: v.optional(doc('Ceilings on what may be under way at a time.', circuitBreakersSchema), {}),
   error_rate_breaker: v.optional(
-    doc('Refuses requests for a while when too many of them fail. Off unless given; `{}` takes the defaults.', errorRateBreakerSchema),
+    doc(
+      'Refuses requests for a while when too many of them fail. Off unless given; `{}` takes the defaults.',
+      errorRateBreakerSchema,
+    ),
   ),
   outlier_detection: v.optional(
-    doc('Leaves endpoints out for a while that fail again and again. Off unless given; `{}` takes the defaults.', outlierDetectionSchema),
+    doc(
+      'Leaves endpoints out for a while that fail again and again. Off unless given; `{}` takes the defaults.',
+      outlierDetectionSchema,
+    ),
   ),
   tls: v.optional(doc('Speak TLS to the endpoints. `{}` takes the defaults; certificates are verified.', tlsSchema)),
   dns: v.optional(doc('How host names are resolved.', dnsSchema), {}),

@@ -78,7 +78,14 @@ export class ConnectionPool {
     fresh: boolean,
     done: (error: UpstreamError | undefined, lease: Lease | undefined) => void,
   ): () => void {
-    return this.#ask({ endpoint, kind: fresh ? 'new' : 'any', done, waiting: undefined, giveUp: undefined, over: false });
+    return this.#ask({
+      endpoint,
+      kind: fresh ? 'new' : 'any',
+      done,
+      waiting: undefined,
+      giveUp: undefined,
+      over: false,
+    });
   }
 
   /** Asks for a bare socket, which belongs to the caller. */

@@ -123,7 +123,10 @@ function standing(address: Address, weight: number): Found {
  * because `localhost` is often both ::1 and 127.0.0.1 while the app listens on one of them.
  */
 function found(host: string, port: number, answer: readonly ResolvedAddress[], weight: number): Found[] {
-  if (answer.length > 1 && answer.every(({ address, family }) => loopback.check(address, family === 4 ? 'ipv4' : 'ipv6'))) {
+  if (
+    answer.length > 1 &&
+    answer.every(({ address, family }) => loopback.check(address, family === 4 ? 'ipv4' : 'ipv6'))
+  ) {
     return [{ address: `${host}:${port}`, target: { kind: 'tcp', host, port, addresses: answer }, weight }];
   }
   // In a fixed order: name servers shuffle, and that is no news.
@@ -142,6 +145,11 @@ loopback.addAddress('::1', 'ipv6');
 /** Asks the system. Names other than localhost get no IPv6 addresses on a machine that has none itself. */
 export const systemResolve: Resolve = async (host, family) => {
   const local = host === 'localhost' || host.endsWith('.localhost');
-  const answer = await dns.promises.lookup(host, { all: true, family, hints: local ? 0 : dns.ADDRCONFIG, order: 'verbatim' });
+  const answer = await dns.promises.lookup(host, {
+    all: true,
+    family,
+    hints: local ? 0 : dns.ADDRCONFIG,
+    order: 'verbatim',
+  });
   return answer.map((one) => ({ address: one.address, family: one.family === 6 ? 6 : 4 }));
 };

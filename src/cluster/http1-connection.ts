@@ -267,7 +267,8 @@ class Exchanging implements BodySink {
       if (head.status === 101) return this.#malformed({ fault: true, status: 502, details: 'unexpected_upgrade' });
       if (head.status >= 200) this.#begin(head);
       else {
-        if (++this.#interim > maxInterim) return this.#malformed({ fault: true, status: 502, details: 'too_many_interim_responses' });
+        if (++this.#interim > maxInterim)
+          return this.#malformed({ fault: true, status: 502, details: 'too_many_interim_responses' });
         // 100 answers an expectation, and Portico sends none of its own (RFC 9110 §10.1.1).
         if (head.status !== 100) this.#answer?.inform(head.status, [...head.fields.flat]);
         if (bytes.length === 0) return;
@@ -323,18 +324,25 @@ class Exchanging implements BodySink {
     this.#answer = undefined;
     const head = this.#head!;
     const { connection, keepAlive } = head.fields;
-    const persistent = head.minor === 1 ? connection?.includes('close') !== true : connection?.includes('keep-alive') === true;
+    const persistent =
+      head.minor === 1 ? connection?.includes('close') !== true : connection?.includes('keep-alive') === true;
     // An answer that came before the request was whole: what is left of the request has nowhere to go.
     const early = this.#sending;
     this.#stopSending();
-    const reusable = persistent && !early && rest.length === 0 && this.#framing.kind !== 'close' && !bodyless(head, this.#request.method);
+    const reusable =
+      persistent &&
+      !early &&
+      rest.length === 0 &&
+      this.#framing.kind !== 'close' &&
+      !bodyless(head, this.#request.method);
     this.#settled({ reusable, keepAliveSeconds: keepAliveTimeout(keepAlive) });
     answer.end(trailers);
   }
 
   /** The socket has ended. */
   ended(error: Error | undefined): void {
-    if (this.#head !== undefined && this.#framing.kind === 'close' && error === undefined) return this.#complete([], Buffer.alloc(0));
+    if (this.#head !== undefined && this.#framing.kind === 'close' && error === undefined)
+      return this.#complete([], Buffer.alloc(0));
     this.#fail({ kind: 'reset', cause: error ?? new Error('the app closed the connection') });
   }
 
@@ -396,4 +404,3 @@ function joined(head: string, content: Uint8Array): Buffer {
   bytes.set(content, head.length);
   return bytes;
 }
-

@@ -19,7 +19,8 @@ export function readResponseHead(method: string, status: number, fields: string[
   const headers = new Headers(fields);
   const codings = headers.getAll('transfer-encoding');
   // RFC 9112 §6.1: a coding that we cannot undo must not be forwarded as if it were not there.
-  if (codings.length > 1 || (codings.length === 1 && codings[0]!.toLowerCase() !== 'chunked')) return 'transfer_encoding';
+  if (codings.length > 1 || (codings.length === 1 && codings[0]!.toLowerCase() !== 'chunked'))
+    return 'transfer_encoding';
   const declared = headers.get('content-length');
   removeHopByHop(headers);
   if (method === 'HEAD' || status === 304) return { headers, length: 0 };

@@ -24,7 +24,12 @@ export interface TryOptions {
 }
 
 /** Sends a request to an endpoint. @throws UpstreamError always, and nothing else */
-export function tryOnce(attempt: Attempt, endpoint: Endpoint, options: TryOptions, observer: TryObserver): Promise<UpstreamResponse> {
+export function tryOnce(
+  attempt: Attempt,
+  endpoint: Endpoint,
+  options: TryOptions,
+  observer: TryObserver,
+): Promise<UpstreamResponse> {
   return new Promise((resolve, reject) => new Try(attempt, endpoint, options, observer, resolve, reject).begin());
 }
 
@@ -74,9 +79,14 @@ class Try implements UpstreamAnswer {
   begin(): void {
     const { perTryTimeout, cancellation } = this.#attempt;
     if (perTryTimeout > 0) {
-      this.#perTry = setTimeout(() => this.#stop((untouched) => this.#timeout('upstream_per_try_timeout', untouched)), perTryTimeout);
+      this.#perTry = setTimeout(
+        () => this.#stop((untouched) => this.#timeout('upstream_per_try_timeout', untouched)),
+        perTryTimeout,
+      );
     }
-    this.#withdraw = cancellation.onCancel((reason) => this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)));
+    this.#withdraw = cancellation.onCancel((reason) =>
+      this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)),
+    );
     if (this.#phase.name !== 'over') this.#connect(false);
   }
 

@@ -93,7 +93,9 @@ export class TunnelClient extends Duplex {
     if (!this.push(chunk)) this.#client.pause();
   };
   readonly #onEnd = (): void => {
-    this.push(null);
+    // In a tunnel a side may end before the other. A client that ends before there is one has left.
+    if (this.#state === 'open') this.push(null);
+    else this.destroy();
   };
   readonly #onDrain = (): void => {
     const drained = this.#drained;

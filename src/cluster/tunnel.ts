@@ -34,7 +34,9 @@ export function openTunnel(
   options: TunnelOptions,
   observer: TryObserver,
 ): Promise<UpstreamResponse> {
-  return new Promise((resolve, reject) => new Opening(attempt, upgrade, endpoint, options, observer, resolve, reject).begin());
+  return new Promise((resolve, reject) =>
+    new Opening(attempt, upgrade, endpoint, options, observer, resolve, reject).begin(),
+  );
 }
 
 class Opening {
@@ -77,11 +79,15 @@ class Opening {
     if (perTryTimeout > 0) {
       this.#perTry = setTimeout(
         () =>
-          this.#stop((untouched) => new UpstreamError(504, 'UT', 'upstream_per_try_timeout', { untouched, endpoint: address })),
+          this.#stop(
+            (untouched) => new UpstreamError(504, 'UT', 'upstream_per_try_timeout', { untouched, endpoint: address }),
+          ),
         perTryTimeout,
       );
     }
-    this.#withdraw = cancellation.onCancel((reason) => this.#stop((untouched) => cancelled(reason, address, untouched)));
+    this.#withdraw = cancellation.onCancel((reason) =>
+      this.#stop((untouched) => cancelled(reason, address, untouched)),
+    );
     if (this.#phase !== 'connecting') return;
     this.#giveUp = this.#options.pool.acquireSocket(this.#endpoint, (error, socket) => {
       if (socket === undefined) this.#fail(error!);
@@ -188,7 +194,8 @@ class Opening {
 
   #clientClosed(): void {
     const upstream = this.#upstream!;
-    if (this.#phase === 'asking') return this.#stop(() => cancelled(new Error('the client left'), this.#endpoint.address, false));
+    if (this.#phase === 'asking')
+      return this.#stop(() => cancelled(new Error('the client left'), this.#endpoint.address, false));
     upstream.destroySoon();
     const timer = setTimeout(() => upstream.destroy(), lingering);
     upstream.once('close', () => clearTimeout(timer));

@@ -77,7 +77,7 @@ export class UndiciConnection implements UpstreamConnection {
     }
     this.#client.dispatch(
       {
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         // undici refuses `*`. The absolute form without path means the same (RFC 9112 §3.2.4), and every server takes it.
         path: request.path === '*' ? `http://${request.authority}` : request.path,
         headers: fields,
@@ -161,7 +161,8 @@ function hasFraming(fields: readonly string[]): boolean {
 function failureOf(error: Error, bodyError: Error | null, started: boolean): ExchangeFailure {
   if (bodyError !== null && error === bodyError) return { kind: 'request_body', cause: error };
   if (error instanceof errors.RequestContentLengthMismatchError) return { kind: 'request_body', cause: error };
-  if (error instanceof errors.HeadersOverflowError) return { kind: 'protocol', reason: 'headers_too_large', cause: error };
+  if (error instanceof errors.HeadersOverflowError)
+    return { kind: 'protocol', reason: 'headers_too_large', cause: error };
   if (error instanceof errors.ResponseContentLengthMismatchError && !started) {
     return { kind: 'protocol', reason: 'content_length', cause: error };
   }

@@ -166,7 +166,10 @@ export function beforeResponse(
     case 'reset':
       return new UpstreamError(502, 'UC', `upstream_reset_before_response${reused ? '{reused}' : ''}`, options);
     case 'protocol':
-      return new UpstreamError(502, 'UPE', `upstream_protocol_error{${failure.reason}}`, { ...options, untouched: false });
+      return new UpstreamError(502, 'UPE', `upstream_protocol_error{${failure.reason}}`, {
+        ...options,
+        untouched: false,
+      });
     case 'request_body':
       return new UpstreamError(503, 'DC', 'downstream_request_incomplete', options);
   }

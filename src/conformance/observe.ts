@@ -1,21 +1,36 @@
+import type { Socket } from 'node:net';
 import { escape } from './case-file.ts';
-import { exchangeBytes, type Seen } from './raw-client.ts';
-import type { Recorder } from './recorder.ts';
+import { exchangeOn, type Seen } from './raw-client.ts';
+import type { RecordedRequest, Recorder } from './recorder.ts';
 
-/** What both sides saw of one case, in the words of the case files. */
+/** What both sides saw of one case. */
 export interface Observed {
-  /** `200, 400 header_folded, closed`: statuses, details of local replies, and what became of the connection. */
+  /** In the words of the case files: `200, 400 header_folded, closed`. */
   readonly client: string;
-  /** `POST / "hello"; GET /2`: the requests as the app read them; `incomplete` when one did not end; or `nothing`. */
+  /** In the words of the case files: `POST / "hello"; GET /2`, `incomplete` when a message did not end, or `nothing`. */
   readonly app: string;
   readonly seen: Seen;
+  readonly requests: readonly RecordedRequest[];
+  readonly unreadable: readonly string[];
 }
 
-export async function observe(port: number, recorder: Recorder, pieces: readonly Buffer[], quiet: number): Promise<Observed> {
+/** @param socket a connection that is being made */
+export async function observe(
+  socket: Socket,
+  recorder: Recorder,
+  pieces: readonly Buffer[],
+  quiet: number,
+): Promise<Observed> {
   recorder.reset();
-  const heads = Buffer.concat([...pieces]).toString('latin1', 0, 5) === 'HEAD ';
-  const seen = await exchangeBytes(port, pieces, { quiet, heads });
-  return { client: clientSaw(seen), app: appSaw(recorder), seen };
+  const heads = Buffer.concat(pieces).toString('latin1', 0, 5) === 'HEAD ';
+  const seen = await exchangeOn(socket, pieces, { quiet, heads });
+  return {
+    client: clientSaw(seen),
+    app: appSaw(recorder),
+    seen,
+    requests: [...recorder.requests],
+    unreadable: [...recorder.unreadable],
+  };
 }
 
 function clientSaw(seen: Seen): string {
@@ -29,7 +44,8 @@ function clientSaw(seen: Seen): string {
 function appSaw(recorder: Recorder): string {
   const parts = recorder.requests.map(({ method, target, body, complete }) => {
     const content = body.length === 0 ? '' : ` "${escape(body.length > 100 ? `${body.length} bytes` : body)}"`;
-    return `${method} ${target.length > 100 ? `${target.slice(0, 10)}… ${target.length} bytes` : target}${content}${complete ? '' : ' incomplete'}`;
+    const place = target.length > 100 ? `${target.slice(0, 10)}… ${target.length} bytes` : escape(target);
+    return `${method} ${place}${content}${complete ? '' : ' incomplete'}`;
   });
   for (const text of recorder.unreadable) parts.push(`unreadable ${escape(text)}`);
   return parts.length === 0 ? 'nothing' : parts.join('; ');

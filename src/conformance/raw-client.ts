@@ -1,34 +1,66 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** What a client saw of one connection. */
 export interface Seen {
   /** Status and content of every message, interim ones included, in order. */
-  readonly messages: readonly { readonly status: number; readonly head: string; readonly body: string; readonly complete: boolean }[];
+  readonly messages: readonly {
+    readonly status: number;
+    readonly head: string;
+    readonly body: string;
+    readonly complete: boolean;
+  }[];
   /** The server ended the connection. */
   readonly closed: boolean;
   readonly raw: string;
+  /** Why there was no connection at all. */
+  readonly unreachable: Error | undefined;
 }
 
-/** Sends bytes and listens until the server closes, or is silent for `quiet` milliseconds after what is expected has come. */
-export async function exchangeBytes(port: number, pieces: readonly Buffer[], options: { quiet?: number; expected?: number; heads?: boolean } = {}): Promise<Seen> {
-  const quiet = options.quiet ?? 120;
+export interface ExchangeOptions {
+  /** Milliseconds of silence after which nothing more is expected. */
+  readonly quiet?: number;
+  /** The answers are to HEAD and have no content. */
+  readonly heads?: boolean;
+}
+
+/** Milliseconds in which a connection must come about. */
+const connectLimit = 5000;
+
+/** Sends bytes to a port of this machine; see {@link exchangeOn}. */
+export function exchangeBytes(port: number, pieces: readonly Buffer[], options?: ExchangeOptions): Promise<Seen> {
+  return exchangeOn(connect(port, '127.0.0.1'), pieces, options);
+}
+
+/** Sends bytes on a socket that is connecting, and listens until the server closes or is silent for `quiet` milliseconds. */
+export async function exchangeOn(
+  socket: Socket,
+  pieces: readonly Buffer[],
+  { quiet = 120, heads = false }: ExchangeOptions = {},
+): Promise<Seen> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];
-    let timer: NodeJS.Timeout;
     let closed = false;
-    const socket = connect(port, '127.0.0.1');
+    let connected = false;
+    let unreachable: Error | undefined;
     const done = () => {
       clearTimeout(timer);
       socket.destroy();
       const raw = Buffer.concat(received).toString('latin1');
-      resolve({ messages: parseResponses(raw, closed, options.heads === true), closed, raw });
+      resolve({ messages: parseResponses(raw, closed, heads), closed, raw, unreachable });
     };
+    let timer = setTimeout(() => {
+      unreachable = new Error(`no connection within ${connectLimit} ms`);
+      done();
+    }, connectLimit);
     const wait = () => {
       clearTimeout(timer);
       timer = setTimeout(done, quiet);
     };
     socket.setNoDelay(true);
-    socket.on('error', () => {});
+    socket.on('error', (error) => {
+      if (!connected) unreachable = error;
+    });
     socket.on('data', (chunk: Buffer) => {
       received.push(chunk);
       wait();
@@ -38,7 +70,8 @@ export async function exchangeBytes(port: number, pieces: readonly Buffer[], opt
       closed = true;
       done();
     });
-    socket.once('connect', () => {
+    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+      connected = true;
       wait();
       void (async () => {
         for (const piece of pieces) {
@@ -56,7 +89,7 @@ function parseResponses(raw: string, closed: boolean, headsOnly: boolean): Seen[
   let rest = raw;
   while (rest !== '') {
     const end = rest.indexOf('\r\n\r\n');
-    const line = /^HTTP\/1\.1 (\d{3}) ?[^\r\n]*\r\n/.exec(rest);
+    const line = /^HTTP\/1\.[01] (\d{3}) ?[^\r\n]*\r\n/.exec(rest);
     if (end < 0 || line === null) {
       messages.push({ status: 0, head: '', body: rest, complete: false });
       return messages;
@@ -65,7 +98,8 @@ function parseResponses(raw: string, closed: boolean, headsOnly: boolean): Seen[
     const status = Number(line[1]);
     rest = rest.slice(end + 4);
     const length = /^content-length: *(\d+)\r$/im.exec(head)?.[1];
-    if (status < 200 || status === 204 || status === 304 || headsOnly) messages.push({ status, head, body: '', complete: true });
+    if (status < 200 || status === 204 || status === 304 || headsOnly)
+      messages.push({ status, head, body: '', complete: true });
     else if (length !== undefined) {
       messages.push({ status, head, body: rest.slice(0, Number(length)), complete: rest.length >= Number(length) });
       rest = rest.slice(Number(length));

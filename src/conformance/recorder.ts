@@ -1,40 +1,52 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { readMessageContent, readMessageHead, type MessageHead } from './read-message.ts';
 
-/** A request as the app's parser understood it, and the bytes it was made of. */
-export interface RecordedRequest {
-  readonly head: string;
-  readonly method: string;
-  readonly target: string;
+/** A request as the app's parser understood it. */
+export interface RecordedRequest extends MessageHead {
+  /** Number of the connection it came on. */
+  readonly connection: number;
   body: Buffer;
   /** The message came to its end. */
   complete: boolean;
 }
 
+export interface RecorderOptions {
+  readonly host?: string;
+  /** 0 takes any. */
+  readonly port?: number;
+}
+
 /**
- * The app of the conformance suite: keeps every byte, and reads requests with a parser of its own, so that what Portico
- * sends is judged by somebody else's reading. It answers each complete request with 200.
+ * The app of the conformance suite: reads requests with a parser of its own, so that what a proxy sends is judged by
+ * somebody else's reading. It answers each complete request with 200.
  */
 export class Recorder {
   readonly requests: RecordedRequest[] = [];
-  /** What came that no request could be made of. */
+  /** What came that no request could be made of: `reason: the bytes`. The connection is closed over it. */
   readonly unreadable: string[] = [];
   bytes = 0;
   /** Answers to a complete request; the default is a short 200. */
   respond: (request: RecordedRequest, socket: Socket) => void = ({ method }, socket) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-App: recorder\r\n\r\n${method === 'HEAD' ? '' : 'ok'}`);
   };
+  /** Sees every byte; connections are numbered from 1. */
+  tap: (connection: number, chunk: Buffer) => void = () => {};
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #connections = 0;
 
   private constructor(server: Server) {
     this.#server = server;
     server.on('connection', (socket) => this.#connected(socket));
   }
 
-  static async start(): Promise<Recorder> {
-    const server = createServer();
+  static async start({ host = '127.0.0.1', port = 0 }: RecorderOptions = {}): Promise<Recorder> {
+    const server = createServer({ noDelay: true });
     const recorder = new Recorder(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
     return recorder;
   }
 
@@ -54,77 +66,44 @@ export class Recorder {
   }
 
   #connected(socket: Socket): void {
+    const connection = ++this.#connections;
     this.#sockets.add(socket);
     let buffered: Buffer = Buffer.alloc(0);
     let current: RecordedRequest | undefined;
+    const refuse = (reason: string, bytes: Buffer | string) => {
+      this.unreadable.push(`${reason}: ${bytes.toString('latin1')}`);
+      socket.destroy();
+    };
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
+      this.tap(connection, chunk);
       buffered = Buffer.concat([buffered, chunk]);
-      for (;;) {
+      while (!socket.destroyed) {
         if (current === undefined) {
           const end = buffered.indexOf('\r\n\r\n');
           if (end < 0) return;
-          const head = buffered.toString('latin1', 0, end + 2);
+          const head = readMessageHead(buffered.toString('latin1', 0, end + 2));
+          if (typeof head === 'string') return refuse(head, buffered.toString('latin1', 0, end + 2));
           buffered = buffered.subarray(end + 4);
-          const line = /^([A-Z]+) (\S+) HTTP\/1\.1\r\n/.exec(head);
-          if (line === null) {
-            this.unreadable.push(head);
-            socket.destroy();
-            return;
-          }
-          current = { head, method: line[1]!, target: line[2]!, body: Buffer.alloc(0), complete: false };
+          current = { ...head, connection, body: Buffer.alloc(0), complete: false };
           this.requests.push(current);
         }
-        const content = readContent(current.head, buffered);
+        const content = readMessageContent(current, buffered);
         current.body = content.body;
-        if (content.rest === undefined) {
-          if (content.invalid) {
-            this.unreadable.push(buffered.toString('latin1'));
-            socket.destroy();
-          }
-          return;
-        }
+        if (content.invalid) return refuse('chunked body', buffered);
+        if (content.rest === undefined) return;
         current.complete = true;
         buffered = content.rest;
         this.respond(current, socket);
+        if (
+          current.minor === 0 ||
+          current.fields.some(([name, value]) => name === 'connection' && /\bclose\b/i.test(value))
+        )
+          socket.end();
         current = undefined;
       }
     });
-  }
-}
-
-/** Content of a message whose head is known; `rest` is undefined while it is incomplete. */
-function readContent(head: string, bytes: Buffer): { body: Buffer; rest: Buffer | undefined; invalid: boolean } {
-  const lengths = [...head.matchAll(/^content-length: *(.*)\r$/gim)].map((match) => match[1]!);
-  const codings = [...head.matchAll(/^transfer-encoding: *(.*)\r$/gim)].map((match) => match[1]!);
-  if (lengths.length + codings.length > 1) return { body: bytes, rest: undefined, invalid: true };
-  if (codings.length === 1) return codings[0] === 'chunked' ? readChunks(bytes) : { body: bytes, rest: undefined, invalid: true };
-  if (lengths.length === 0) return { body: Buffer.alloc(0), rest: bytes, invalid: false };
-  if (!/^\d+$/.test(lengths[0]!)) return { body: bytes, rest: undefined, invalid: true };
-  const length = Number(lengths[0]);
-  return { body: bytes.subarray(0, length), rest: bytes.length < length ? undefined : bytes.subarray(length), invalid: false };
-}
-
-function readChunks(bytes: Buffer): { body: Buffer; rest: Buffer | undefined; invalid: boolean } {
-  const parts: Buffer[] = [];
-  let at = 0;
-  const result = (rest: Buffer | undefined, invalid = false) => ({ body: Buffer.concat(parts), rest, invalid });
-  for (;;) {
-    const lineEnd = bytes.indexOf('\r\n', at);
-    if (lineEnd < 0) return result(undefined);
-    const line = bytes.toString('latin1', at, lineEnd);
-    if (!/^[0-9a-f]+$/.test(line)) return result(undefined, true);
-    const size = Number.parseInt(line, 16);
-    at = lineEnd + 2;
-    if (size === 0) {
-      const trailersEnd = bytes.toString('latin1', at).startsWith('\r\n') ? at - 2 : bytes.indexOf('\r\n\r\n', at);
-      return trailersEnd < 0 || bytes.length < trailersEnd + 4 ? result(undefined) : result(bytes.subarray(trailersEnd + 4));
-    }
-    parts.push(bytes.subarray(at, Math.min(bytes.length, at + size)));
-    if (bytes.length < at + size + 2) return result(undefined);
-    if (bytes.toString('latin1', at + size, at + size + 2) !== '\r\n') return result(undefined, true);
-    at += size + 2;
   }
 }

@@ -1,4 +1,12 @@
-import { bodyFrom, chunksOf, isLocalReply, localReply, type Exchange, type LocalReply, type Response } from '../http/index.ts';
+import {
+  bodyFrom,
+  chunksOf,
+  isLocalReply,
+  localReply,
+  type Exchange,
+  type LocalReply,
+  type Response,
+} from '../http/index.ts';
 import type { FilterHooks } from './define-filter.ts';
 
 /** A filter at its place in a chain. */
@@ -38,7 +46,11 @@ export class FilterChain {
     return this.#requestFrom(0, exchange, progress);
   }
 
-  #requestFrom(start: number, exchange: Exchange, progress: ChainProgress): undefined | LocalReply | Promise<undefined | LocalReply> {
+  #requestFrom(
+    start: number,
+    exchange: Exchange,
+    progress: ChainProgress,
+  ): undefined | LocalReply | Promise<undefined | LocalReply> {
     const links = this.#links;
     for (let at = start; at < links.length; at++) {
       const link = links[at]!;
@@ -91,7 +103,12 @@ export class FilterChain {
     return this.#responseFrom(progress.reached - 1, response, exchange, progress);
   }
 
-  #responseFrom(start: number, first: Response, exchange: Exchange, progress: ChainProgress): Response | Promise<Response> {
+  #responseFrom(
+    start: number,
+    first: Response,
+    exchange: Exchange,
+    progress: ChainProgress,
+  ): Response | Promise<Response> {
     let response = first;
     for (let at = start; at >= 0; at--) {
       const link = this.#links[at]!;
@@ -109,7 +126,12 @@ export class FilterChain {
         return result.then(
           (other) => this.#responseFrom(at - 1, replaced(current, other ?? current), exchange, progress),
           (error: unknown) =>
-            this.#responseFrom(at - 1, replaced(current, failure(link, 'onResponse', error, exchange)), exchange, progress),
+            this.#responseFrom(
+              at - 1,
+              replaced(current, failure(link, 'onResponse', error, exchange)),
+              exchange,
+              progress,
+            ),
         );
       }
       response = replaced(response, result);
@@ -121,7 +143,8 @@ export class FilterChain {
     let response = first;
     for (let at = progress.reached - 1; at >= 0; at--) {
       const link = this.#links[at]!;
-      if (link.hooks.responseBody === undefined || exchange.request.method === 'HEAD' || response.body.length === 0) continue;
+      if (link.hooks.responseBody === undefined || exchange.request.method === 'HEAD' || response.body.length === 0)
+        continue;
       try {
         const transformed = link.hooks.responseBody(chunksOf(response.body), exchange);
         if (transformed !== undefined) response.body = bodyFrom(transformed);
@@ -155,6 +178,7 @@ function failure(link: ChainLink, hook: keyof FilterHooks, error: unknown, excha
 
 /** A response that gives way to another one lets go of its body. */
 function replaced(old: Response, other: Response): Response {
-  if (other !== old && other.body !== old.body && !isLocalReply(old)) old.body.cancel(new Error('the response was replaced by a filter'));
+  if (other !== old && other.body !== old.body && !isLocalReply(old))
+    old.body.cancel(new Error('the response was replaced by a filter'));
   return other;
 }

@@ -3,7 +3,9 @@ import type { Exchange, LocalReply, Request, Response } from '../http/index.ts';
 import type { CounterHandle, GaugeHandle, HistogramHandle } from '../stats/index.ts';
 
 /** Metrics of a filter: a sentence makes a counter; an object chooses another type. */
-export type StatSpec = string | { readonly type: 'counter' | 'gauge' | 'histogram'; readonly doc: string; readonly buckets?: readonly number[] };
+export type StatSpec =
+  | string
+  | { readonly type: 'counter' | 'gauge' | 'histogram'; readonly doc: string; readonly buckets?: readonly number[] };
 
 /** The handle that belongs to a spec. */
 export type StatHandle<S extends StatSpec> = S extends { type: 'gauge' }

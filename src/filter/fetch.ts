@@ -49,7 +49,12 @@ async function fetchDirectly(target: URL, options: FetchOptions, signal: AbortSi
   return { status: response.statusCode, headers, body: Buffer.concat(chunks) };
 }
 
-async function fetchThrough(through: UpstreamCluster, target: URL, options: FetchOptions, signal: AbortSignal): Promise<FetchResult> {
+async function fetchThrough(
+  through: UpstreamCluster,
+  target: URL,
+  options: FetchOptions,
+  signal: AbortSignal,
+): Promise<FetchResult> {
   const cancellation = new Cancellation();
   const abort = () => cancellation.cancel(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });

@@ -28,7 +28,19 @@ export {
   textBody,
 } from '../http/index.ts';
 export type { Body, Exchange, LocalReply, Note, Request, Response, ResponseFlag } from '../http/index.ts';
-export { address, byteSize, cidr, compileSafeRegex, didYouMean, doc, duration, headerName, integer, name, safeRegex } from '../options/index.ts';
+export {
+  address,
+  byteSize,
+  cidr,
+  compileSafeRegex,
+  didYouMean,
+  doc,
+  duration,
+  headerName,
+  integer,
+  name,
+  safeRegex,
+} from '../options/index.ts';
 export type { Address, Cidr } from '../options/index.ts';
 export { compileFormat, compileJsonFormat, escapeText } from '../format/index.ts';
 export type { FormatOptions, JsonFormat } from '../format/index.ts';

@@ -1,7 +1,15 @@
 import type { UpstreamCluster } from '../cluster/attempt.ts';
 import type { Stats } from '../stats/index.ts';
 import type { ChainLink } from './chain.ts';
-import type { Clock, FilterContext, FilterDefinition, FilterHooks, FilterLog, FilterTimers, StatSpec } from './define-filter.ts';
+import type {
+  Clock,
+  FilterContext,
+  FilterDefinition,
+  FilterHooks,
+  FilterLog,
+  FilterTimers,
+  StatSpec,
+} from './define-filter.ts';
 import { makeFetch } from './fetch.ts';
 
 /** A filter at one place of use, as the configuration asks for it. */
@@ -52,9 +60,14 @@ export async function createInstance(use: FilterUse, deps: FilterDependencies): 
     timers.stop();
     throw error;
   }
-  const failures = deps.stats.counter('portico_filter_failures_total', 'Hooks of filters that threw.', ['filter', 'hook']);
+  const failures = deps.stats.counter('portico_filter_failures_total', 'Hooks of filters that threw.', [
+    'filter',
+    'hook',
+  ]);
   const shadowed = deps.stats
-    .counter('portico_filter_shadow_refusals_total', 'Requests that a filter in shadow mode would have refused.', ['filter'])
+    .counter('portico_filter_shadow_refusals_total', 'Requests that a filter in shadow mode would have refused.', [
+      'filter',
+    ])
     .with({ filter: use.id });
   return {
     link: {
@@ -63,7 +76,11 @@ export async function createInstance(use: FilterUse, deps: FilterDependencies): 
       shadow: use.shadow,
       failed(hook, error, exchange) {
         failures.with({ filter: use.id, hook }).add();
-        log.error(`filter ${use.id} failed in ${hook}`, { error, method: exchange.originalMethod, path: exchange.originalPath });
+        log.error(`filter ${use.id} failed in ${hook}`, {
+          error,
+          method: exchange.originalMethod,
+          path: exchange.originalPath,
+        });
       },
       wouldRefuse(reply, exchange) {
         shadowed.add();

@@ -6,7 +6,7 @@
 /** RFC 9110 §5.6.2: the characters of a field name or a method. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5: visible characters, spaces, tabs and obs-text (0x80 to 0xff, one code unit a byte). */
-// eslint-disable-next-line no-control-regex -- control characters are the point
+ 
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export function isToken(text: string): boolean {
@@ -142,6 +142,8 @@ export class Headers implements Iterable<[name: string, value: string]> {
 function check(name: string, value: string): void {
   if (!token.test(name)) throw new TypeError(`not a header name: ${JSON.stringify(name)}`);
   if (!fieldValue.test(value)) {
-    throw new TypeError(`value of header ${name} has a control character or one beyond Latin-1: ${JSON.stringify(value)}`);
+    throw new TypeError(
+      `value of header ${name} has a control character or one beyond Latin-1: ${JSON.stringify(value)}`,
+    );
   }
 }

@@ -18,7 +18,14 @@ const connectionFields = new Set([
 ]);
 
 /** Fields that routing and framing rest on: nobody may have them removed by naming them in `Connection`. */
-const neverNominated = new Set(['host', 'content-length', 'transfer-encoding', 'content-type', 'authorization', 'cookie']);
+const neverNominated = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'authorization',
+  'cookie',
+]);
 
 /**
  * Removes hop-by-hop fields, also those which `Connection` names.

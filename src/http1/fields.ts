@@ -18,7 +18,8 @@ export interface FieldFacts {
 }
 
 const isTokenCode = new Uint8Array(256);
-for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") isTokenCode[char.charCodeAt(0)] = 1;
+for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+  isTokenCode[char.charCodeAt(0)] = 1;
 /** RFC 9110 §5.5: HTAB, SP, VCHAR, obs-text. */
 const isValueCode = new Uint8Array(256);
 for (let code = 0x20; code < 256; code++) isValueCode[code] = code === 0x7f ? 0 : 1;
@@ -94,7 +95,8 @@ export function readFields(text: string, start: number, limits: FieldLimits): Fi
     while ((code = text.charCodeAt(at)) === 32 || code === 9) at++;
     const valueStart = at;
     while (isValueCode[code] === 1) code = text.charCodeAt(++at);
-    if (code !== 13 || text.charCodeAt(at + 1) !== 10) return wireFault(400, code === 10 ? 'bare_line_feed' : 'header_value_invalid');
+    if (code !== 13 || text.charCodeAt(at + 1) !== 10)
+      return wireFault(400, code === 10 ? 'bare_line_feed' : 'header_value_invalid');
     let valueEnd = at;
     while (valueEnd > valueStart && ((code = text.charCodeAt(valueEnd - 1)) === 32 || code === 9)) valueEnd--;
     at += 2;
@@ -170,7 +172,16 @@ function takeSpecial(facts: FieldFacts, lower: string, value: string): WireFault
  * Removes the fields that `Connection` names (RFC 9110 §7.6.1). Those on which authentication and the app's reading of
  * the message rest stay: a client must not be able to make the proxy forget them.
  */
-const kept = new Set(['host', 'content-length', 'content-type', 'content-encoding', 'authorization', 'cookie', 'close', 'keep-alive']);
+const kept = new Set([
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'authorization',
+  'cookie',
+  'close',
+  'keep-alive',
+]);
 
 function dropNominated(facts: FieldFacts): void {
   const nominated = facts.connection!.filter((option) => !kept.has(option) && !option.startsWith('x-forwarded-'));
@@ -194,7 +205,8 @@ export function renderFields(flat: readonly string[]): string {
   let text = '';
   for (let at = 0; at < flat.length; at += 2) {
     const value = flat[at + 1]!;
-    if (!isValueText(value)) throw new TypeError(`header ${flat[at]!} has a control character or one beyond Latin-1 in its value`);
+    if (!isValueText(value))
+      throw new TypeError(`header ${flat[at]!} has a control character or one beyond Latin-1 in its value`);
     text += `${flat[at]!}: ${value}\r\n`;
   }
   return text;

@@ -62,7 +62,8 @@ function earlyFault(bytes: Buffer): WireFault | undefined {
   const lineFeed = bytes.indexOf(10);
   if (lineFeed >= 0 && (lineFeed === 0 || bytes[lineFeed - 1] !== 13)) return wireFault(400, 'bare_line_feed');
   const carriageReturn = bytes.indexOf(13);
-  if (carriageReturn >= 0 && carriageReturn < bytes.length - 1 && bytes[carriageReturn + 1] !== 10) return wireFault(400, 'bare_carriage_return');
+  if (carriageReturn >= 0 && carriageReturn < bytes.length - 1 && bytes[carriageReturn + 1] !== 10)
+    return wireFault(400, 'bare_carriage_return');
   if (bytes.length > 0 && bytes[0]! <= 32 && bytes[0] !== 13) return wireFault(400, 'request_line_invalid');
   return undefined;
 }

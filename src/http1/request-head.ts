@@ -33,7 +33,9 @@ export function parseRequestHead(text: string, limits: RequestHeadLimits): Reque
   if (!targetText.test(target)) return wireFault(400, target.includes('#') ? 'target_with_fragment' : 'target_invalid');
   const version = text.slice(targetEnd + 1, lineEnd);
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
-    return /^HTTP\/\d\.\d$/.test(version) ? wireFault(505, 'http_version_not_supported') : wireFault(400, 'request_line_invalid');
+    return /^HTTP\/\d\.\d$/.test(version)
+      ? wireFault(505, 'http_version_not_supported')
+      : wireFault(400, 'request_line_invalid');
   }
   const minor = version === 'HTTP/1.1' ? 1 : 0;
   const fields = readFields(text, lineEnd + 2, limits);

@@ -18,12 +18,17 @@ export function parseResponseHead(text: string, maxHeadersCount: number): Respon
   if (isWireFault(fields)) return fields;
   const minor = match[1] === '1' ? 1 : 0;
   if (fields.chunked && minor === 0) return wireFault(502, 'transfer_encoding_in_http_1_0');
-  if (fields.chunked && fields.contentLength !== undefined) return wireFault(502, 'content_length_with_transfer_encoding');
+  if (fields.chunked && fields.contentLength !== undefined)
+    return wireFault(502, 'content_length_with_transfer_encoding');
   return { status: Number(match[2]), minor, fields };
 }
 
 /** How the content of a response ends (RFC 9112 §6.3). */
-export type ResponseFraming = { readonly kind: 'none' } | { readonly kind: 'length'; readonly length: number } | { readonly kind: 'chunked' } | { readonly kind: 'close' };
+export type ResponseFraming =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly length: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'close' };
 
 export function responseFraming(head: ResponseHead, requestMethod: string): ResponseFraming {
   const { status, fields } = head;

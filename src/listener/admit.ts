@@ -1,4 +1,11 @@
-import { Headers, isFieldValue, localReply, removeHopByHop, type LocalReply, type ResponseFlag } from '../http/index.ts';
+import {
+  Headers,
+  isFieldValue,
+  localReply,
+  removeHopByHop,
+  type LocalReply,
+  type ResponseFlag,
+} from '../http/index.ts';
 import type { ListenerConfig } from './config.ts';
 import { forward, isForwardedField, type ForwardedPolicy } from './forwarded.ts';
 import { normalizePath, type EscapedSlashes } from './normalize-path.ts';
@@ -64,7 +71,8 @@ export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | Loca
   }
 
   // `OPTIONS *` asks about the server as such, and that is this one (RFC 9110 §9.3.7).
-  if (head.target === '*' && method === 'OPTIONS') return localReply(204, 'options_of_the_server', { headers: { allow: allowedMethods } });
+  if (head.target === '*' && method === 'OPTIONS')
+    return localReply(204, 'options_of_the_server', { headers: { allow: allowedMethods } });
   const normalized = normalizePath(head.target, policy.escapedSlashes);
   if ('refused' in normalized) return refuse(400, normalized.refused);
 
@@ -101,7 +109,8 @@ export function trailersFrom(flat: readonly string[], limit: number): Headers | 
   for (let at = 0; at < flat.length; at += 2) {
     const name = flat[at]!;
     const value = flat[at + 1]!;
-    if (name.startsWith(':') || notInTrailers.has(name.toLowerCase()) || name.includes('_') || !isFieldValue(value)) continue;
+    if (name.startsWith(':') || notInTrailers.has(name.toLowerCase()) || name.includes('_') || !isFieldValue(value))
+      continue;
     trailers.append(name, value);
   }
   return trailers.size === 0 ? undefined : trailers;

@@ -10,7 +10,8 @@ export async function bind(server: Server, at: Address, name: string): Promise<A
   try {
     await listen(server, at);
   } catch (error) {
-    if (at.kind !== 'unix' || codeOf(error) !== 'EADDRINUSE' || !(await isStale(at.path))) throw cannot(name, at, error);
+    if (at.kind !== 'unix' || codeOf(error) !== 'EADDRINUSE' || !(await isStale(at.path)))
+      throw cannot(name, at, error);
     rmSync(at.path, { force: true });
     try {
       await listen(server, at);
@@ -19,7 +20,9 @@ export async function bind(server: Server, at: Address, name: string): Promise<A
     }
   }
   const bound = server.address();
-  return at.kind === 'unix' || bound === null || typeof bound === 'string' ? at : { kind: 'tcp', host: at.host, port: bound.port };
+  return at.kind === 'unix' || bound === null || typeof bound === 'string'
+    ? at
+    : { kind: 'tcp', host: at.host, port: bound.port };
 }
 
 function listen(server: Server, at: Address): Promise<void> {

@@ -11,7 +11,12 @@ export interface Certificate {
   readonly notAfter: Date;
   readonly context: SecureContext;
   /** PEM, for a server's default. */
-  readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly passphrase: string | undefined; readonly ca: Buffer | undefined };
+  readonly pem: {
+    readonly cert: Buffer;
+    readonly key: Buffer;
+    readonly passphrase: string | undefined;
+    readonly ca: Buffer | undefined;
+  };
 }
 
 /** The certificates of a listener, with the choice by the name that the client asks for. */
@@ -60,9 +65,15 @@ export async function loadCertificates(
       return undefined;
     }
   };
-  const ca = config.client_ca === undefined ? undefined : await collect(readCa(config.client_ca, resolvePath, [...path, 'client_ca']));
+  const ca =
+    config.client_ca === undefined
+      ? undefined
+      : await collect(readCa(config.client_ca, resolvePath, [...path, 'client_ca']));
   if (config.require_client_certificate && config.client_ca === undefined) {
-    faults.push({ path: [...path, 'require_client_certificate'], message: 'needs client_ca, the authorities to verify client certificates against' });
+    faults.push({
+      path: [...path, 'require_client_certificate'],
+      message: 'needs client_ca, the authorities to verify client certificates against',
+    });
   }
   const certificates: Certificate[] = [];
   for (const [index, files] of config.certificates.entries()) {
@@ -118,12 +129,20 @@ async function readCa(file: string, resolvePath: (path: string) => string, path:
   return pem;
 }
 
-async function readPem(file: string, resolvePath: (path: string) => string, path: OptionPath, kind: string): Promise<Buffer> {
+async function readPem(
+  file: string,
+  resolvePath: (path: string) => string,
+  path: OptionPath,
+  kind: string,
+): Promise<Buffer> {
   let bytes: Buffer;
   try {
     bytes = await readFile(resolvePath(file));
   } catch (error) {
-    throw fault(path, `cannot read ${file}: ${reasons[(error as NodeJS.ErrnoException).code ?? ''] ?? (error as Error).message}`);
+    throw fault(
+      path,
+      `cannot read ${file}: ${reasons[(error as NodeJS.ErrnoException).code ?? ''] ?? (error as Error).message}`,
+    );
   }
   if (new RegExp(`-----BEGIN (?:[A-Z0-9]+ )*${kind}-----`).test(bytes.toString('latin1'))) return bytes;
   throw fault(path, `${file} has no PEM block of a ${kind.toLowerCase()} ("-----BEGIN … ${kind}-----")`);
@@ -146,18 +165,24 @@ function parseCertificate(pem: Buffer, file: string, path: OptionPath): X509Cert
 function parseKey(pem: Buffer, files: TlsConfig['certificates'][number], path: OptionPath): KeyObject {
   const { private_key: file, passphrase } = files;
   const encrypted = /ENCRYPTED/.test(pem.toString('latin1'));
-  if (encrypted && passphrase === undefined) throw fault(path, `${file} is encrypted: set passphrase, or give a key that is not`);
+  if (encrypted && passphrase === undefined)
+    throw fault(path, `${file} is encrypted: set passphrase, or give a key that is not`);
   try {
     return createPrivateKey(passphrase === undefined ? pem : { key: pem, passphrase });
   } catch {
-    throw fault(path, encrypted ? `${file} cannot be decrypted: the passphrase is wrong, or the file is damaged` : `${file} has a damaged private key`);
+    throw fault(
+      path,
+      encrypted
+        ? `${file} cannot be decrypted: the passphrase is wrong, or the file is damaged`
+        : `${file} has a damaged private key`,
+    );
   }
 }
 
 /** Subject alternative names; the common name only where there are none, as browsers once did. */
 function namesOf(certificate: X509Certificate): string[] {
-  const names = [...(certificate.subjectAltName ?? '').matchAll(/(?:DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g)].map(([, name]) =>
-    name!.trim().toLowerCase(),
+  const names = [...(certificate.subjectAltName ?? '').matchAll(/(?:DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g)].map(
+    ([, name]) => name!.trim().toLowerCase(),
   );
   if (names.length > 0) return names;
   const common = /^CN=(.+)$/m.exec(certificate.subject)?.[1];

@@ -10,7 +10,10 @@ const certificateSchema = v.strictObject({
 const tlsSchema = v.strictObject({
   certificates: doc(
     'Certificates, chosen by the name the client asks for (SNI): exact, then wildcard, else the first.',
-    v.pipe(v.array(certificateSchema, 'must be a list of certificates'), v.minLength(1, 'must name at least one certificate')),
+    v.pipe(
+      v.array(certificateSchema, 'must be a list of certificates'),
+      v.minLength(1, 'must name at least one certificate'),
+    ),
   ),
   minimum_version: v.optional(
     doc('Oldest TLS version that is spoken.', v.picklist(['TLSv1_2', 'TLSv1_3'], 'must be TLSv1_2 or TLSv1_3')),
@@ -46,7 +49,10 @@ export const listenerSchema = v.strictObject({
     '5m',
   ),
   stream_idle_timeout: v.optional(
-    doc('Time without a byte in either direction before an exchange is cut (408 SI); a route may override it; 0 is off.', duration()),
+    doc(
+      'Time without a byte in either direction before an exchange is cut (408 SI); a route may override it; 0 is off.',
+      duration(),
+    ),
     '5m',
   ),
   idle_timeout: v.optional(doc('Time a connection is kept without a request on it; 0 is off.', duration()), '60s'),
@@ -56,7 +62,10 @@ export const listenerSchema = v.strictObject({
   max_uri_bytes: v.optional(doc('Longest request target; longer ones are answered 414.', byteSize()), '8KiB'),
   max_body_bytes: v.optional(doc('Most bytes of a request body; more are answered 413; 0 is no limit.', byteSize()), 0),
   max_concurrent_streams: v.optional(doc('Most HTTP/2 streams at once on one connection.', integer(1, 10_000)), 100),
-  max_connections: v.optional(doc('Most connections at once; further ones are closed at once; 0 is no limit.', integer(0)), 10_000),
+  max_connections: v.optional(
+    doc('Most connections at once; further ones are closed at once; 0 is no limit.', integer(0)),
+    10_000,
+  ),
 
   use_remote_address: v.optional(
     doc(
@@ -71,7 +80,10 @@ export const listenerSchema = v.strictObject({
   ),
   skip_xff_append: v.optional(doc('Leave x-forwarded-for as it came.', v.boolean('must be true or false')), false),
   via: v.optional(
-    doc('Name under which the proxy shows itself in the Via field; empty writes none.', v.pipe(v.string(), v.regex(/^[\w.-]{0,64}$/, 'must be a name'))),
+    doc(
+      'Name under which the proxy shows itself in the Via field; empty writes none.',
+      v.pipe(v.string(), v.regex(/^[\w.-]{0,64}$/, 'must be a name')),
+    ),
     'portico',
   ),
   path_with_escaped_slashes_action: v.optional(

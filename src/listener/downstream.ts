@@ -3,7 +3,12 @@ import type { TLSSocket } from 'node:tls';
 import type { Downstream, DownstreamTls } from '../http/index.ts';
 
 /** What is known of a connection, taken down when it is new: a closed socket has no addresses any more. */
-export function downstreamOf(socket: Socket, listener: string, connectionId: number, tls: TLSSocket | undefined): Downstream {
+export function downstreamOf(
+  socket: Socket,
+  listener: string,
+  connectionId: number,
+  tls: TLSSocket | undefined,
+): Downstream {
   const remote = socket.remoteAddress;
   return {
     listener,

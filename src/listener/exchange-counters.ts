@@ -23,15 +23,22 @@ export class ExchangeCounters {
       'route',
       'code_class',
     ]);
-    this.#durations = stats.histogram('portico_http_request_duration_seconds', 'Time from the request head to the last byte of the response.', [
-      'route',
+    this.#durations = stats.histogram(
+      'portico_http_request_duration_seconds',
+      'Time from the request head to the last byte of the response.',
+      ['route'],
+    );
+    this.#flags = stats.counter('portico_http_response_flags_total', 'Exchanges that ended with a response flag.', [
+      'flag',
     ]);
-    this.#flags = stats.counter('portico_http_response_flags_total', 'Exchanges that ended with a response flag.', ['flag']);
-    this.#active = stats.gauge('portico_http_active_exchanges', 'Exchanges that are being served.', ['listener']).with({ listener });
-    this.#errors = stats.counter('portico_http_protocol_errors_total', 'Requests refused as malformed, ambiguous or too large.', [
-      'listener',
-      'details',
-    ]);
+    this.#active = stats
+      .gauge('portico_http_active_exchanges', 'Exchanges that are being served.', ['listener'])
+      .with({ listener });
+    this.#errors = stats.counter(
+      'portico_http_protocol_errors_total',
+      'Requests refused as malformed, ambiguous or too large.',
+      ['listener', 'details'],
+    );
   }
 
   get running(): number {
@@ -52,7 +59,12 @@ export class ExchangeCounters {
     let requests = route.requests.get(codeClass);
     if (requests === undefined) {
       const { virtualHost, route: name } = exchange.route;
-      requests = this.#requests.with({ listener: this.#listener, virtual_host: virtualHost, route: name, code_class: codeClass });
+      requests = this.#requests.with({
+        listener: this.#listener,
+        virtual_host: virtualHost,
+        route: name,
+        code_class: codeClass,
+      });
       route.requests.set(codeClass, requests);
     }
     requests.add();

@@ -18,7 +18,12 @@ export interface Hop {
 
 /** Fields that Portico answers for: naming them in `Connection` must not make the app lose them. */
 export function isForwardedField(lowerName: string): boolean {
-  return lowerName.startsWith('x-forwarded-') || lowerName === 'forwarded' || lowerName === 'x-real-ip' || lowerName === 'via';
+  return (
+    lowerName.startsWith('x-forwarded-') ||
+    lowerName === 'forwarded' ||
+    lowerName === 'x-real-ip' ||
+    lowerName === 'via'
+  );
 }
 
 /**

@@ -1,5 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import type { FilterChain } from '../filter/chain.ts';
 import type { Clock, FilterLog } from '../filter/define-filter.ts';
 import { showAddress, type Address, type OptionPath } from '../options/index.ts';
@@ -40,7 +45,8 @@ export interface ListenerState {
   readonly address: string;
   /** `HTTP/1.1`, `HTTP/2`. */
   readonly protocols: readonly string[];
-  readonly tls?: { readonly certificates: readonly { readonly names: readonly string[]; readonly not_after: string }[] } | undefined;
+  readonly tls?:
+    { readonly certificates: readonly { readonly names: readonly string[]; readonly not_after: string }[] } | undefined;
   readonly connections: number;
   readonly active_exchanges: number;
 }
@@ -51,7 +57,9 @@ export interface ListenerState {
  */
 export async function createListener(config: ListenerConfig, dependencies: ListenerDependencies): Promise<Listener> {
   const certificates =
-    config.tls === undefined ? undefined : await loadCertificates(config.tls, dependencies.resolvePath, [...dependencies.path, 'tls']);
+    config.tls === undefined
+      ? undefined
+      : await loadCertificates(config.tls, dependencies.resolvePath, [...dependencies.path, 'tls']);
   return new Listener(config, dependencies, certificates);
 }
 
@@ -91,11 +99,15 @@ export class Listener {
     this.#address = config.address;
     this.#counters = new ExchangeCounters(stats, config.name);
     const labels = { listener: config.name };
-    this.#accepted = stats.counter('portico_listener_connections_total', 'Connections accepted.', ['listener']).with(labels);
+    this.#accepted = stats
+      .counter('portico_listener_connections_total', 'Connections accepted.', ['listener'])
+      .with(labels);
     this.#open = stats.gauge('portico_listener_connections', 'Open connections.', ['listener']).with(labels);
     if (config.tls !== undefined) {
       this.#handshakeFailures = stats
-        .counter('portico_listener_tls_handshake_failures_total', 'TLS handshakes that failed or took too long.', ['listener'])
+        .counter('portico_listener_tls_handshake_failures_total', 'TLS handshakes that failed or took too long.', [
+          'listener',
+        ])
         .with(labels);
     }
     const context: CodecContext = {
@@ -127,7 +139,9 @@ export class Listener {
     this.#address = await bind(this.#server, this.#config.address, this.name);
     this.#state = 'listening';
     // Node emits errors of accept() here, such as EMFILE; the next connection may go well again.
-    this.#server.on('error', (error) => this.#dependencies.log.warn('accepting a connection failed', { error: error.message }));
+    this.#server.on('error', (error) =>
+      this.#dependencies.log.warn('accepting a connection failed', { error: error.message }),
+    );
   }
 
   /** From now on answers say that their connection ends; connections go on being accepted. */
@@ -193,25 +207,28 @@ export class Listener {
 
   #plainServer(): Server {
     const { protocol, request_headers_timeout: timeout } = this.#config;
-    return createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
-      this.#track(socket);
-      const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
-      if (protocol === 'http1') return this.#http1.accept(socket, downstream);
-      if (protocol === 'http2') return this.#http2.accept(socket, downstream);
-      this.#undecided.add(socket);
-      sniffProtocol(socket, timeout, (found, first) => {
-        this.#undecided.delete(socket);
-        if (found === 'http2') {
-          // node:http2 reads what lies in the buffer; node:http hears what is emitted.
-          socket.unshift(first);
-          this.#http2.accept(socket, downstream);
-        } else {
-          this.#http1.accept(socket, downstream);
-          socket.unshift(first);
-          socket.resume();
-        }
-      });
-    });
+    return createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+      (socket) => {
+        this.#track(socket);
+        const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
+        if (protocol === 'http1') return this.#http1.accept(socket, downstream);
+        if (protocol === 'http2') return this.#http2.accept(socket, downstream);
+        this.#undecided.add(socket);
+        sniffProtocol(socket, timeout, (found, first) => {
+          this.#undecided.delete(socket);
+          if (found === 'http2') {
+            // node:http2 reads what lies in the buffer; node:http hears what is emitted.
+            socket.unshift(first);
+            this.#http2.accept(socket, downstream);
+          } else {
+            this.#http1.accept(socket, downstream);
+            socket.unshift(first);
+            socket.resume();
+          }
+        });
+      },
+    );
   }
 
   #tlsServer(tls: TlsConfig): Server {
@@ -220,7 +237,8 @@ export class Listener {
       handshakeTimeout: tls.handshake_timeout,
       requestCert: tls.client_ca !== undefined,
       rejectUnauthorized: tls.client_ca !== undefined && tls.require_client_certificate,
-      ALPNProtocols: this.#config.protocol === 'auto' ? ['h2', 'http/1.1'] : [this.#config.protocol === 'http2' ? 'h2' : 'http/1.1'],
+      ALPNProtocols:
+        this.#config.protocol === 'auto' ? ['h2', 'http/1.1'] : [this.#config.protocol === 'http2' ? 'h2' : 'http/1.1'],
       SNICallback: (serverName, done) => done(null, this.#certificates!.choose(serverName).context),
       allowHalfOpen: true,
       noDelay: true,

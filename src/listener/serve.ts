@@ -1,6 +1,13 @@
 import type { ChainProgress, FilterChain } from '../filter/chain.ts';
 import type { Clock, FilterLog } from '../filter/define-filter.ts';
-import { isLocalReply, localReply, UpstreamError, type Exchange, type LocalReply, type Response } from '../http/index.ts';
+import {
+  isLocalReply,
+  localReply,
+  UpstreamError,
+  type Exchange,
+  type LocalReply,
+  type Response,
+} from '../http/index.ts';
 import type { Route, RouteTable } from '../router/route.ts';
 import type { ExchangeCounters } from './exchange-counters.ts';
 import type { ResponseWriter } from './response-writer.ts';
@@ -41,7 +48,8 @@ export async function serve(
     if (route !== undefined) exchange.route = route.facts;
     watch.startIdleTimer(route?.idleTimeout ?? context.streamIdleTimeout, () => watch.end(silence()));
 
-    const answer = refused ?? (await unlessEnded(answerOf(route!, exchange, writer, progress, context), exchange, watch));
+    const answer =
+      refused ?? (await unlessEnded(answerOf(route!, exchange, writer, progress, context), exchange, watch));
     if (answer === gone) {
       disconnected(exchange);
     } else if (answer.tunnel !== undefined) {
@@ -109,7 +117,11 @@ function silence(): Ending {
  * Waits for an answer, but no longer than somebody waits for it. Whoever works on it then is told to stop, and an answer
  * that comes too late is let go of.
  */
-async function unlessEnded(answer: Promise<Response>, exchange: Exchange, watch: Watch): Promise<Response | typeof gone> {
+async function unlessEnded(
+  answer: Promise<Response>,
+  exchange: Exchange,
+  watch: Watch,
+): Promise<Response | typeof gone> {
   const ending = new Promise<Ending>((resolve) => watch.onEnd(resolve));
   const first = await Promise.race([answer, ending]);
   if (!('kind' in first)) return first;

@@ -7,7 +7,11 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n');
  * Looks at the first bytes of a plain connection and puts them back.
  * @param timeout milliseconds until a client that says nothing is cut off; 0 is never
  */
-export function sniffProtocol(socket: Socket, timeout: number, found: (protocol: 'http1' | 'http2', first: Buffer) => void): void {
+export function sniffProtocol(
+  socket: Socket,
+  timeout: number,
+  found: (protocol: 'http1' | 'http2', first: Buffer) => void,
+): void {
   const timer = timeout > 0 ? setTimeout(() => socket.destroy(), timeout) : undefined;
   let seen: Buffer = Buffer.alloc(0);
   const stop = () => {

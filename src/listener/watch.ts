@@ -2,8 +2,7 @@ import type { LocalReply } from '../http/index.ts';
 
 /** Why an exchange ends before its answer is through: there is a better answer, or nobody to answer to. */
 export type Ending =
-  | { readonly kind: 'reply'; readonly reply: LocalReply }
-  | { readonly kind: 'gone'; readonly reason: Error };
+  { readonly kind: 'reply'; readonly reply: LocalReply } | { readonly kind: 'gone'; readonly reason: Error };
 
 /**
  * Watches over one exchange: silence, a request that goes wrong while it arrives, a client that leaves. The codec tells,

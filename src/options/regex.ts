@@ -77,7 +77,8 @@ function catastrophic(pattern: string): string | undefined {
       closed = undefined;
     } else if (char === '*' || char === '+' || char === '{') {
       const bounds = char === '{' ? /^\{\d+(?:,(\d*))?\}/.exec(pattern.slice(at)) : null;
-      const unbounded = char !== '{' || (bounds !== null && bounds[0].includes(',') && (bounds[1] === '' || Number(bounds[1]) > 10));
+      const unbounded =
+        char !== '{' || (bounds !== null && bounds[0].includes(',') && (bounds[1] === '' || Number(bounds[1]) > 10));
       if (unbounded && closed !== undefined && closed.repeats) return 'a repetition contains another one';
       if (unbounded && closed !== undefined && closed.alternatives) return 'a repetition contains alternatives';
       if (unbounded) top.repeats = true;

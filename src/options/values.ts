@@ -43,7 +43,16 @@ export function showDuration(milliseconds: number): string {
   return `${milliseconds}ms`;
 }
 
-const unitsOfSize: Record<string, number> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, kB: 1e3, MB: 1e6, GB: 1e9 };
+const unitsOfSize: Record<string, number> = {
+  '': 1,
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
 
 /** A number of bytes, or text such as `64KiB`, `10MiB`; comes out in bytes. */
 export function byteSize() {
@@ -153,7 +162,10 @@ export function headerName() {
 
 /** An integer within bounds. */
 export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER) {
-  const message = most === Number.MAX_SAFE_INTEGER ? `must be an integer of at least ${least}` : `must be an integer from ${least} to ${most}`;
+  const message =
+    most === Number.MAX_SAFE_INTEGER
+      ? `must be an integer of at least ${least}`
+      : `must be an integer from ${least} to ${most}`;
   return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
 }
 

@@ -36,7 +36,10 @@ export class Stats {
   }
 
   counter(name: string, doc: string, labelNames: readonly string[] = []): Family<CounterHandle> {
-    const metric = this.#get(name, () => new Counter({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }));
+    const metric = this.#get(
+      name,
+      () => new Counter({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }),
+    );
     return {
       with(labels) {
         const child = metric.labels(labels);
@@ -47,7 +50,10 @@ export class Stats {
   }
 
   gauge(name: string, doc: string, labelNames: readonly string[] = []): Family<GaugeHandle> {
-    const metric = this.#get(name, () => new Gauge({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }));
+    const metric = this.#get(
+      name,
+      () => new Gauge({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }),
+    );
     return {
       with(labels) {
         const child = metric.labels(labels);
@@ -58,7 +64,12 @@ export class Stats {
   }
 
   /** A gauge whose values are read when somebody scrapes. */
-  observed(name: string, doc: string, labelNames: readonly string[], read: () => Iterable<[labels: Labels, value: number]>): void {
+  observed(
+    name: string,
+    doc: string,
+    labelNames: readonly string[],
+    read: () => Iterable<[labels: Labels, value: number]>,
+  ): void {
     this.registry.removeSingleMetric(name);
     new Gauge({
       name,
@@ -80,7 +91,14 @@ export class Stats {
   ): Family<HistogramHandle> {
     const metric = this.#get(
       name,
-      () => new Histogram({ name, help: doc, labelNames: [...labelNames], buckets: [...buckets], registers: [this.registry] }),
+      () =>
+        new Histogram({
+          name,
+          help: doc,
+          labelNames: [...labelNames],
+          buckets: [...buckets],
+          registers: [this.registry],
+        }),
     );
     return {
       with(labels) {

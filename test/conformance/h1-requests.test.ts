@@ -1,12 +1,13 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Http1Connection } from '../../src/cluster/http1-connection.ts';
 import { launchPortico, type Portico } from '../support/portico.ts';
-import { readCases, unescape, type WireCase } from './case-file.ts';
-import { observe } from './observe.ts';
-import { Recorder } from './recorder.ts';
-import { exchangeBytes } from './raw-client.ts';
+import { readCases, unescape, type WireCase } from '../../src/conformance/case-file.ts';
+import { observe } from '../../src/conformance/observe.ts';
+import { exchangeBytes } from '../../src/conformance/raw-client.ts';
+import { Recorder } from '../../src/conformance/recorder.ts';
 
-const cases = readCases(new URL('cases', import.meta.url).pathname, 'h1-');
+const cases = readCases('h1-');
 
 /** Milliseconds of silence after which nothing more is expected. */
 const quiet = 100;
@@ -49,7 +50,7 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
 
   it.each(cases.map((one, index) => [one.id, one.title, one, index] as const))('%s %s', async (_id, _title, wanted, index) => {
     await inLane(index, async ({ portico, recorder }) => {
-      const { client, app } = await observe(portico.port(), recorder, [wanted.bytes], quiet);
+      const { client, app } = await observe(connect(portico.port(), '127.0.0.1'), recorder, [wanted.bytes], quiet);
       expect({ client, app }).toEqual({ client: wanted.fields.get('client'), app: wanted.fields.get('app') });
       checkHead(wanted, recorder);
       await canary(portico);
@@ -64,7 +65,7 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
   )('%s means the same when its bytes come one by one', async (_id, wanted, index) => {
     await inLane(index, async ({ portico, recorder }) => {
       const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
-      const { client } = await observe(portico.port(), recorder, pieces, quiet + 50);
+      const { client } = await observe(connect(portico.port(), '127.0.0.1'), recorder, pieces, quiet + 50);
       // A client that waits for 100 may get one before its content has come.
       expect(client.replace(/^100, /, '')).toBe(wanted.fields.get('client')!.replace(/^100, /, ''));
     });
@@ -72,7 +73,7 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
 });
 
 function checkHead(wanted: WireCase, recorder: Recorder): void {
-  const head = recorder.requests[0]?.head.toLowerCase() ?? '';
+  const head = recorder.requests[0]?.text.toLowerCase() ?? '';
   const has = wanted.fields.get('app-has');
   const lacks = wanted.fields.get('app-lacks');
   if (has !== undefined) for (const text of has.split(' | ')) expect(head).toContain(unescape(text).toString('latin1').toLowerCase());

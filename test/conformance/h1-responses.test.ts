@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startPortico } from '../support/portico.ts';
-import { escape, readCases } from './case-file.ts';
-import { exchangeBytes } from './raw-client.ts';
+import { escape, readCases } from '../../src/conformance/case-file.ts';
+import { exchangeBytes } from '../../src/conformance/raw-client.ts';
 import { ScriptedAnswers } from './scripted-answers.ts';
 
-const cases = readCases(new URL('cases', import.meta.url).pathname, 'responses');
+const cases = readCases('responses');
 
 describe('answers of a broken app', () => {
   it.each(cases.map((one) => [one.id, one.title, one] as const))('%s %s', async (_id, _title, { bytes, fields }) => {

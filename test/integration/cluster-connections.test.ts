@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Cancellation, readAll, textBody } from '../../src/http/index.ts';
 import { answering, response, type Script } from '../support/scripted-upstream.ts';
-import { atRest, attempt, eventually, exchange, failureOf, startCluster, startUpstream } from '../support/cluster-harness.ts';
+import {
+  atRest,
+  attempt,
+  eventually,
+  exchange,
+  failureOf,
+  startCluster,
+  startUpstream,
+} from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
 
@@ -220,7 +228,12 @@ describe('a connection that died while it was idle', () => {
 
     const failure = await failureOf(exchange(app, { method: 'POST', body: textBody('x') }));
 
-    expect(failure).toMatchObject({ status: 502, flag: 'UC', details: 'upstream_reset_before_response{reused}', untouched: false });
+    expect(failure).toMatchObject({
+      status: 502,
+      flag: 'UC',
+      details: 'upstream_reset_before_response{reused}',
+      untouched: false,
+    });
     expect((await exchange(app)).text).toBe('hello');
     expect(upstream.connections).toHaveLength(4);
     await atRest(app);
@@ -254,7 +267,12 @@ describe('the ceilings', () => {
 
     const failure = await failureOf(exchange(app));
 
-    expect(failure).toMatchObject({ status: 503, flag: 'UO', details: 'upstream_overflow{max_requests}', untouched: true });
+    expect(failure).toMatchObject({
+      status: 503,
+      flag: 'UO',
+      details: 'upstream_overflow{max_requests}',
+      untouched: true,
+    });
     expect(await app.metric('portico_cluster_overflow_total{cluster="app",ceiling="max_requests"}')).toBe(1);
     await eventually(() => app1.arrived() === 2, 'the others are under way');
     app1.release();
@@ -333,7 +351,10 @@ describe('the ceilings', () => {
     const app = await startCluster({ endpoints: [upstream.address], circuit_breakers: { max_retries: 1 } });
     const first = exchange(app, { isRetry: true });
 
-    expect(await failureOf(exchange(app, { isRetry: true }))).toMatchObject({ flag: 'UO', details: 'upstream_overflow{max_retries}' });
+    expect(await failureOf(exchange(app, { isRetry: true }))).toMatchObject({
+      flag: 'UO',
+      details: 'upstream_overflow{max_retries}',
+    });
     const other = exchange(app);
     await eventually(() => app1.arrived() === 2, 'a first try is not a retry');
     app1.release();

@@ -22,7 +22,8 @@ describe('endpoints', () => {
 
     for (let n = 0; n < 4; n++) await exchange(app, { onEndpoint });
     expect(told).toEqual([one.address, two.address, one.address, two.address]);
-    for (let n = 0; n < 2; n++) expect((await exchange(app, { avoid: new Set([one.address]) })).endpoint).toBe(two.address);
+    for (let n = 0; n < 2; n++)
+      expect((await exchange(app, { avoid: new Set([one.address]) })).endpoint).toBe(two.address);
     // Better one that failed than none.
     expect((await exchange(app, { avoid: new Set([one.address, two.address]) })).status).toBe(200);
   });
@@ -71,7 +72,10 @@ describe('endpoints', () => {
     await eventually(async () => (await failureOf(exchange(app))).flag === 'UF', 'the other one fails too');
 
     expect(app.cluster.show().endpoints).toMatchObject([{ health: 'ejected' }, { health: 'ejected' }]);
-    expect(await failureOf(exchange(app))).toMatchObject({ flag: 'UF', details: 'upstream_connect_failure{connection_refused}' });
+    expect(await failureOf(exchange(app))).toMatchObject({
+      flag: 'UF',
+      details: 'upstream_connect_failure{connection_refused}',
+    });
   });
 });
 
@@ -92,7 +96,11 @@ describe('host names', () => {
     );
 
     const addresses = () => app.cluster.show().endpoints.map(({ address }) => address);
-    expect(addresses()).toEqual([`10.255.255.1:${upstream.port}`, `127.0.0.1:${upstream.port}`, `127.0.0.2:${upstream.port}`]);
+    expect(addresses()).toEqual([
+      `10.255.255.1:${upstream.port}`,
+      `127.0.0.1:${upstream.port}`,
+      `127.0.0.2:${upstream.port}`,
+    ]);
     expect((await exchange(app, { avoid: new Set([`10.255.255.1:${upstream.port}`]) })).text).toBe('hello');
     expect(app.cluster.show().idle_connections).toBe(1);
 
@@ -139,7 +147,12 @@ describe('host names', () => {
       },
     );
 
-    expect(await failureOf(exchange(app))).toMatchObject({ status: 503, flag: 'DF', details: 'dns_resolution_failure', untouched: true });
+    expect(await failureOf(exchange(app))).toMatchObject({
+      status: 503,
+      flag: 'DF',
+      details: 'dns_resolution_failure',
+      untouched: true,
+    });
     there = true;
     await eventually(() => app.cluster.show().endpoints.length === 1, 'it resolves');
 
@@ -148,7 +161,10 @@ describe('host names', () => {
   });
 
   it('do not hold up the start for longer than a connection may take', async () => {
-    const app = await startCluster({ endpoints: ['slow.test:80'], connect_timeout: '50ms' }, { resolve: () => new Promise(() => {}) });
+    const app = await startCluster(
+      { endpoints: ['slow.test:80'], connect_timeout: '50ms' },
+      { resolve: () => new Promise(() => {}) },
+    );
 
     expect(await failureOf(exchange(app))).toMatchObject({ flag: 'DF' });
   });
@@ -163,15 +179,18 @@ describe('host names', () => {
   it.each([
     ['::1 first', [{ address: '::1', family: 6 }, v4('127.0.0.1')]],
     ['127.0.0.1 first', [v4('127.0.0.1'), { address: '::1', family: 6 }]],
-  ] as [string, ResolvedAddress[]][])('of this machine work when the app listens on 127.0.0.1 only, %s', async (_name, addresses) => {
-    const upstream = await startUpstream(answering(ok));
-    const app = await startCluster({ endpoints: [`localhost:${upstream.port}`] }, { resolve: async () => addresses });
+  ] as [string, ResolvedAddress[]][])(
+    'of this machine work when the app listens on 127.0.0.1 only, %s',
+    async (_name, addresses) => {
+      const upstream = await startUpstream(answering(ok));
+      const app = await startCluster({ endpoints: [`localhost:${upstream.port}`] }, { resolve: async () => addresses });
 
-    for (let n = 0; n < 3; n++) {
-      expect(await exchange(app)).toMatchObject({ text: 'hello', endpoint: `localhost:${upstream.port}` });
-    }
-    expect(upstream.connections).toHaveLength(1);
-  });
+      for (let n = 0; n < 3; n++) {
+        expect(await exchange(app)).toMatchObject({ text: 'hello', endpoint: `localhost:${upstream.port}` });
+      }
+      expect(upstream.connections).toHaveLength(1);
+    },
+  );
 
   it('of this machine are refused when nobody listens on either address', async () => {
     const server = net.createServer();
@@ -201,7 +220,14 @@ describe('TLS to the app', () => {
     writeFileSync(join(folder, 'client.crt'), client.cert);
     writeFileSync(join(folder, 'client.key'), client.key);
     const seen: { servername: string | false; authorized: boolean; alpn: string | false | null }[] = [];
-    const server = tls.createServer({ cert, key, ca: authority.cert, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    const server = tls.createServer({
+      cert,
+      key,
+      ca: authority.cert,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    });
     server.on('secureConnection', (socket) => {
       seen.push({ servername: socket.servername ?? false, authorized: socket.authorized, alpn: socket.alpnProtocol });
       socket.on('error', () => {});

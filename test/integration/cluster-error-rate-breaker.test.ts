@@ -25,16 +25,24 @@ describe('the error-rate breaker of a cluster with one endpoint', () => {
     const app = await startCluster({ endpoints: [upstream.address], error_rate_breaker });
     for (let n = 0; n < 4; n++) expect((await exchange(app)).status).toBe(500);
 
-    expect(await failureOf(exchange(app))).toMatchObject({ status: 503, flag: 'UO', details: 'upstream_circuit_open', untouched: true });
+    expect(await failureOf(exchange(app))).toMatchObject({
+      status: 503,
+      flag: 'UO',
+      details: 'upstream_circuit_open',
+      untouched: true,
+    });
     expect(app.cluster.show().error_rate_breaker).toBe('open');
     expect(await app.metric('portico_cluster_circuit_breaker_state{')).toBe(2);
     expect(await app.metric('portico_cluster_overflow_total{cluster="app",ceiling="circuit_open"}')).toBe(1);
-    const asked = () => upstream.connections.map(({ text }) => text.split('HTTP/1.1').length - 1).reduce((a, b) => a + b, 0);
+    const asked = () =>
+      upstream.connections.map(({ text }) => text.split('HTTP/1.1').length - 1).reduce((a, b) => a + b, 0);
     expect(asked()).toBe(4);
 
     mood.status = 200;
     await eventually(() => app.cluster.show().error_rate_breaker === 'half_open', 'its time is up');
-    const results = await Promise.all(Array.from({ length: 200 }, () => exchange(app).catch((error: { details: string }) => error)));
+    const results = await Promise.all(
+      Array.from({ length: 200 }, () => exchange(app).catch((error: { details: string }) => error)),
+    );
 
     expect(results.filter((result) => 'status' in result && result.status === 200)).toHaveLength(1);
     expect(asked()).toBe(5);

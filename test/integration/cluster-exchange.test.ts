@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { BodyStream, BytesBody, Cancellation, chunksOf, Headers, readAll, textBody } from '../../src/http/index.ts';
 import { answering, response } from '../support/scripted-upstream.ts';
-import { atRest, attempt, eventually, exchange, failureOf, startCluster, startUpstream } from '../support/cluster-harness.ts';
+import {
+  atRest,
+  attempt,
+  eventually,
+  exchange,
+  failureOf,
+  startCluster,
+  startUpstream,
+} from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
 
@@ -16,7 +24,20 @@ describe('a request to the app', () => {
   it('is written with our host and framing, and all other lines as they stand', async () => {
     const upstream = await startUpstream(answering(ok));
     const app = await startCluster({ endpoints: [upstream.address] });
-    const headers = new Headers(['X-One', '1', 'accept', 'a', 'x-one', '2', 'Accept', 'b', 'X-Latin', 'caf\xe9', 'Expect', '100-continue']);
+    const headers = new Headers([
+      'X-One',
+      '1',
+      'accept',
+      'a',
+      'x-one',
+      '2',
+      'Accept',
+      'b',
+      'X-Latin',
+      'caf\xe9',
+      'Expect',
+      '100-continue',
+    ]);
 
     await exchange(app, { path: '/a//b/../c?x=%2f', headers });
 
@@ -43,22 +64,35 @@ describe('a request to the app', () => {
     expect(lines(upstream.connections[0]!.text)).toBe(`${method} / HTTP/1.1\r\nhost: example.test\r\n${framing}\r\n`);
   });
 
-  it.each(['GET', 'POST', 'DELETE', 'OPTIONS', 'PROPFIND'])('%s with a body at hand declares its length, and the connection lives on', async (method) => {
-    const upstream = await startUpstream(async (connection) => {
-      for (;;) {
-        await connection.head();
-        await connection.read(5);
-        await connection.write(ok);
-      }
-    });
+  it.each(['GET', 'POST', 'DELETE', 'OPTIONS', 'PROPFIND'])(
+    '%s with a body at hand declares its length, and the connection lives on',
+    async (method) => {
+      const upstream = await startUpstream(async (connection) => {
+        for (;;) {
+          await connection.head();
+          await connection.read(5);
+          await connection.write(ok);
+        }
+      });
+      const app = await startCluster({ endpoints: [upstream.address] });
+
+      await exchange(app, { method, body: textBody('12345') });
+      await exchange(app, { method, body: textBody('12345') });
+
+      expect(upstream.connections).toHaveLength(1);
+      const request = `${method} / HTTP/1.1\r\nhost: example.test\r\ncontent-length: 5\r\n\r\n12345`;
+      expect(lines(upstream.connections[0]!.text)).toBe(request + request);
+    },
+  );
+
+  it('about the server as a whole reaches it as such', async () => {
+    const upstream = await startUpstream(answering(ok));
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    await exchange(app, { method, body: textBody('12345') });
-    await exchange(app, { method, body: textBody('12345') });
+    expect((await exchange(app, { method: 'OPTIONS', path: '*' })).text).toBe('hello');
 
-    expect(upstream.connections).toHaveLength(1);
-    const request = `${method} / HTTP/1.1\r\nhost: example.test\r\ncontent-length: 5\r\n\r\n12345`;
-    expect(lines(upstream.connections[0]!.text)).toBe(request + request);
+    // The two forms mean the same (RFC 9112 §3.2.4).
+    expect(upstream.connections[0]!.text).toMatch(/^OPTIONS (?:\*|http:\/\/example\.test) HTTP\/1\.1\r\n/);
   });
 
   it('with one chunk of body arrives in one piece with its head', async () => {
@@ -87,7 +121,10 @@ describe('a request to the app', () => {
 
     const answer = exchange(app, { method: 'GET', body });
     body.push(Buffer.from('abc'));
-    await eventually(() => upstream.connections[0]?.text.endsWith('abc') === true, 'the first half arrives before the second is there');
+    await eventually(
+      () => upstream.connections[0]?.text.endsWith('abc') === true,
+      'the first half arrives before the second is there',
+    );
     body.push(Buffer.from('def'));
     body.end();
 
@@ -111,7 +148,9 @@ describe('a request to the app', () => {
     body.end();
 
     expect((await answer).text).toBe('hello');
-    expect(lines(upstream.connections[0]!.text)).toMatch(/\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n$/);
+    expect(lines(upstream.connections[0]!.text)).toMatch(
+      /\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n$/,
+    );
   });
 
   it('whose body breaks off never looks complete to the app', async () => {
@@ -208,8 +247,20 @@ describe('a response of the app', () => {
   });
 
   it.each<[string, string, string, number, string | undefined]>([
-    ['HEAD with a length', 'HEAD', 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 500\r\n\r\n', 200, '500'],
-    ['HEAD in chunks', 'HEAD', 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n', 200, undefined],
+    [
+      'HEAD with a length',
+      'HEAD',
+      'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 500\r\n\r\n',
+      200,
+      '500',
+    ],
+    [
+      'HEAD in chunks',
+      'HEAD',
+      'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n',
+      200,
+      undefined,
+    ],
     ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n', 304, '500'],
     ['204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n', 204, undefined],
     ['204 with a length', 'GET', 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello', 204, undefined],
@@ -227,7 +278,9 @@ describe('a response of the app', () => {
   });
 
   it('keeps its connection after HEAD when the app says so', async () => {
-    const upstream = await startUpstream(answering('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 500\r\n\r\n'));
+    const upstream = await startUpstream(
+      answering('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 500\r\n\r\n'),
+    );
     const app = await startCluster({ endpoints: [upstream.address] });
 
     await exchange(app, { method: 'HEAD' });
@@ -238,7 +291,9 @@ describe('a response of the app', () => {
 
   it('passes on trailers, but none that would change the head afterwards', async () => {
     const upstream = await startUpstream(
-      answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 9\r\nSet-Cookie: a=1\r\n\r\n'),
+      answering(
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 9\r\nSet-Cookie: a=1\r\n\r\n',
+      ),
     );
     const app = await startCluster({ endpoints: [upstream.address] });
 

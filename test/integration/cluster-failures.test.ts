@@ -2,7 +2,15 @@ import net from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BodyStream, Cancellation, readAll, textBody, UpstreamError } from '../../src/http/index.ts';
 import { answering, response, type Script } from '../support/scripted-upstream.ts';
-import { atRest, attempt, eventually, exchange, failureOf, startCluster, startUpstream } from '../support/cluster-harness.ts';
+import {
+  atRest,
+  attempt,
+  eventually,
+  exchange,
+  failureOf,
+  startCluster,
+  startUpstream,
+} from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
 
@@ -48,7 +56,11 @@ describe('an app that cannot be reached', () => {
   it('is told by the unix socket that is not there', async () => {
     const app = await startCluster({ endpoints: ['unix:/nonexistent/app.sock'] });
 
-    expect(await failureOf(exchange(app))).toMatchObject({ flag: 'UF', details: 'upstream_connect_failure{socket_missing}', untouched: true });
+    expect(await failureOf(exchange(app))).toMatchObject({
+      flag: 'UF',
+      details: 'upstream_connect_failure{socket_missing}',
+      untouched: true,
+    });
   });
 
   it('is given up after the connect timeout', async () => {
@@ -62,7 +74,12 @@ describe('an app that cannot be reached', () => {
     // TLS belongs to connecting: this server never begins its handshake.
     const failure = await failureOf(exchange(secured));
 
-    expect(failure).toMatchObject({ status: 503, flag: 'UF', details: 'upstream_connect_failure{connect_timeout}', untouched: true });
+    expect(failure).toMatchObject({
+      status: 503,
+      flag: 'UF',
+      details: 'upstream_connect_failure{connect_timeout}',
+      untouched: true,
+    });
     await atRest(secured);
   });
 
@@ -87,7 +104,12 @@ describe('an app that breaks off before its answer', () => {
 
     const failure = await failureOf(exchange(app, { method: 'POST', body: textBody('x') }));
 
-    expect(failure).toMatchObject({ status: 502, flag: 'UC', details: 'upstream_reset_before_response', untouched: false });
+    expect(failure).toMatchObject({
+      status: 502,
+      flag: 'UC',
+      details: 'upstream_reset_before_response',
+      untouched: false,
+    });
     expect(await app.metric('portico_cluster_upstream_resets_total{')).toBe(1);
     await atRest(app);
   });
@@ -107,7 +129,11 @@ describe('an app that breaks off in its answer', () => {
     ['less than its length, then RST', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nunfinished', 'rst'],
     ['half a chunk, then FIN', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nunfinished', 'fin'],
     ['no last chunk, then FIN', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nunfinished\r\n', 'fin'],
-    ['no last line end, then FIN', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nunfinished\r\n0\r\n', 'fin'],
+    [
+      'no last line end, then FIN',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nunfinished\r\n0\r\n',
+      'fin',
+    ],
     ['no length, then RST', 'HTTP/1.1 200 OK\r\n\r\nunfinished', 'rst'],
   ])('(%s) breaks the response and never ends it', async (_name, text, end) => {
     const upstream = await startUpstream(once(text, end));
@@ -131,7 +157,9 @@ describe('an app that breaks off in its answer', () => {
   });
 
   it('with a malformed chunk breaks the response', async () => {
-    const upstream = await startUpstream(once('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n', 'stay'));
+    const upstream = await startUpstream(
+      once('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n', 'stay'),
+    );
     const app = await startCluster({ endpoints: [upstream.address] });
 
     const answer = await app.cluster.send(attempt());
@@ -149,7 +177,11 @@ describe('an answer that is no HTTP/1.1 response', () => {
     ['chunked twice', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n', 'stay'],
     ['chunked, gzip', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n', 'stay'],
     ['gzip, chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', 'stay'],
-    ['chunked with a length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 30\r\n\r\n0\r\n\r\n', 'stay'],
+    [
+      'chunked with a length',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 30\r\n\r\n0\r\n\r\n',
+      'stay',
+    ],
     ['an unasked 101', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n', 'stay'],
     ['an unasked 101 without fields', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', 'stay'],
     ['a bare CR', 'HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: evil=1\r\nContent-Length: 2\r\n\r\nOK', 'stay'],
@@ -207,7 +239,9 @@ describe('timeouts', () => {
     });
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    expect(await failureOf(exchange(app, { perTryTimeout: 200 }))).toMatchObject({ details: 'upstream_per_try_timeout' });
+    expect(await failureOf(exchange(app, { perTryTimeout: 200 }))).toMatchObject({
+      details: 'upstream_per_try_timeout',
+    });
   });
 
   it('leave a body alone whose head came in time', async () => {
@@ -250,7 +284,9 @@ describe('timeouts', () => {
 
   it('do not blame the app when it is the reader who is slow', async () => {
     const size = 8 * 1024 * 1024;
-    const upstream = await startUpstream(once(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`, 'stay'));
+    const upstream = await startUpstream(
+      once(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`, 'stay'),
+    );
     const app = await startCluster({ endpoints: [upstream.address] });
 
     const { body } = await app.cluster.send(attempt({ idleTimeout: 50 }));
@@ -288,6 +324,8 @@ it('a request body that lies about its length breaks the request', async () => {
   body.end();
 
   expect(await failure).toMatchObject({ flag: 'DC', details: 'downstream_request_incomplete' });
-  await (await upstream.connection(0)).closed;
+  await (
+    await upstream.connection(0)
+  ).closed;
   await atRest(app);
 });

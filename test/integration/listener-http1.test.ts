@@ -15,14 +15,25 @@ function seenIn(text: string): Seen {
 
 describe.each(http1Codecs)('%s: HTTP/1.1 responses', (_name, http1) => {
   it('leave head and body in one write, with the fields in their order and case and none that nobody chose but Date', async () => {
-    const { port } = await startListener({ http1, answer: () => upstream({ 'X-First': '1', 'content-TYPE': 'text/plain', 'x-Last': '2' }) });
+    const { port } = await startListener({
+      http1,
+      answer: () => upstream({ 'X-First': '1', 'content-TYPE': 'text/plain', 'x-Last': '2' }),
+    });
     const client = await RawClient.connect(port);
     client.write(get);
     const text = await client.expects('hello');
     expect(client.chunks).toBe(1);
-    const names = text.split('\r\n').slice(1, -2).map((line) => line.split(':')[0]!);
+    const names = text
+      .split('\r\n')
+      .slice(1, -2)
+      .map((line) => line.split(':')[0]!);
     expect(names.slice(0, 4)).toEqual(['X-First', 'content-TYPE', 'x-Last', 'via']);
-    expect(names.slice(4).map((name) => name.toLowerCase()).sort()).toEqual(['content-length', 'date']);
+    expect(
+      names
+        .slice(4)
+        .map((name) => name.toLowerCase())
+        .sort(),
+    ).toEqual(['content-length', 'date']);
   });
 
   it('keep the connection for the next request', async () => {
@@ -39,7 +50,11 @@ describe.each(http1Codecs)('%s: HTTP/1.1 responses', (_name, http1) => {
   it('end the connection after HTTP/1.0, and are delimited by that when their length is unknown', async () => {
     const { port } = await startListener({
       http1,
-      answer: (exchange) => ({ status: 200, headers: new Headers(), body: exchange.request.body.length === 0 ? streamOf(['a', 'b']) : streamOf([]) }),
+      answer: (exchange) => ({
+        status: 200,
+        headers: new Headers(),
+        body: exchange.request.body.length === 0 ? streamOf(['a', 'b']) : streamOf([]),
+      }),
     });
     const text = await exchangeRaw(port, 'GET / HTTP/1.0\r\n\r\n');
     expect(text).toMatch(/^connection: close\r$/im);
@@ -73,7 +88,11 @@ describe.each(http1Codecs)('%s: HTTP/1.1 responses', (_name, http1) => {
   it('carry trailers behind chunks', async () => {
     const { port } = await startListener({
       http1,
-      answer: () => ({ status: 200, headers: new Headers(), body: streamOf(['x'], Headers.of({ 'grpc-status': '0' })) }),
+      answer: () => ({
+        status: 200,
+        headers: new Headers(),
+        body: streamOf(['x'], Headers.of({ 'grpc-status': '0' })),
+      }),
     });
     const client = await RawClient.connect(port);
     client.write(get);
@@ -99,7 +118,11 @@ describe.each(http1Codecs)('%s: HTTP/1.1 responses', (_name, http1) => {
   it('break visibly when their body does, and the log says why', async () => {
     const { port, logs, complaints } = await startListener({
       http1,
-      answer: () => ({ status: 200, headers: new Headers(), body: streamOf(['part'], undefined, new Error('app died')) }),
+      answer: () => ({
+        status: 200,
+        headers: new Headers(),
+        body: streamOf(['part'], undefined, new Error('app died')),
+      }),
     });
     const client = await RawClient.connect(port);
     client.write(get);
@@ -115,7 +138,11 @@ describe.each(http1Codecs)('%s: HTTP/1.1 responses', (_name, http1) => {
     let release: () => void = () => {};
     const { port } = await startListener({
       http1,
-      answer: () => ({ status: 200, headers: Headers.of({ 'content-type': 'text/event-stream' }), body: streamOf([new Promise<string>((r) => (release = () => r('event'))), '']) }),
+      answer: () => ({
+        status: 200,
+        headers: Headers.of({ 'content-type': 'text/event-stream' }),
+        body: streamOf([new Promise<string>((r) => (release = () => r('event'))), '']),
+      }),
     });
     const client = await RawClient.connect(port);
     client.write(get);
@@ -134,7 +161,13 @@ describe.each(http1Codecs)('%s: HTTP/1.1 requests', (_name, http1) => {
         'X-Keep: Yes\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nContent-Length: 5\r\n\r\nhello',
     );
     const seen = seenIn(text);
-    expect(seen).toMatchObject({ method: 'POST', scheme: 'http', authority: 'example.org:80', path: '/a/b/c?q=//x', body: 'hello' });
+    expect(seen).toMatchObject({
+      method: 'POST',
+      scheme: 'http',
+      authority: 'example.org:80',
+      path: '/a/b/c?q=//x',
+      body: 'hello',
+    });
     expect(seen.headers).toEqual([
       ['X-Keep', 'Yes'],
       ['x-forwarded-for', '6.6.6.6, 127.0.0.1'],
@@ -211,8 +244,14 @@ describe.each(http1Codecs)('%s: HTTP/1.1 requests', (_name, http1) => {
   });
 
   it('that ask for the connection to end are the last', async () => {
-    const { port, answered } = await startListener({ http1, answer: async () => Promise.resolve(localReply(200, 'ok')) });
-    const text = await exchangeRaw(port, 'GET /1 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n');
+    const { port, answered } = await startListener({
+      http1,
+      answer: async () => Promise.resolve(localReply(200, 'ok')),
+    });
+    const text = await exchangeRaw(
+      port,
+      'GET /1 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n',
+    );
     expect(statusesIn(text)).toEqual([200]);
     expect(answered).toHaveLength(1);
   });
@@ -220,7 +259,10 @@ describe.each(http1Codecs)('%s: HTTP/1.1 requests', (_name, http1) => {
   it('with a body on GET are one request', async () => {
     const { port } = await startListener({ http1, answer: echo });
     const inner = 'GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n';
-    const text = await exchangeRaw(port, `GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`);
+    const text = await exchangeRaw(
+      port,
+      `GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`,
+    );
     expect(statusesIn(text)).toEqual([200]);
     expect(seenIn(text).body).toBe(inner);
   });
@@ -253,14 +295,25 @@ describe.each(http1Codecs)('%s: Expect: 100-continue', (_name, http1) => {
   it('of anything else is answered 417', async () => {
     const { port, answered } = await startListener({ http1 });
     for (const expectation of ['x 100-continue', 'foo']) {
-      expect(statusesIn(await exchangeRaw(port, `POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nExpect: ${expectation}\r\nContent-Length: 0\r\n\r\n`))).toEqual([417]);
+      expect(
+        statusesIn(
+          await exchangeRaw(
+            port,
+            `POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nExpect: ${expectation}\r\nContent-Length: 0\r\n\r\n`,
+          ),
+        ),
+      ).toEqual([417]);
     }
     expect(answered).toHaveLength(0);
   });
 
   it('means nothing in HTTP/1.0', async () => {
     const { port } = await startListener({ http1, answer: echo });
-    expect(statusesIn(await exchangeRaw(port, 'POST / HTTP/1.0\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello'))).toEqual([200]);
+    expect(
+      statusesIn(
+        await exchangeRaw(port, 'POST / HTTP/1.0\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello'),
+      ),
+    ).toEqual([200]);
   });
 });
 
@@ -277,9 +330,14 @@ describe.each(http1Codecs)('%s: a body that is not read', (_name, http1) => {
 
   it('larger than max_body_bytes is refused by its length, or where it passes the limit', async () => {
     const { port, logs, answered } = await startListener({ http1, answer: echo, config: { max_body_bytes: 10 } });
-    expect(statusesIn(await exchangeRaw(port, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\n'))).toEqual([413]);
+    expect(statusesIn(await exchangeRaw(port, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\n'))).toEqual([
+      413,
+    ]);
     expect(answered).toHaveLength(0);
-    const text = await exchangeRaw(port, 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n6\r\nworld!\r\n');
+    const text = await exchangeRaw(
+      port,
+      'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n6\r\nworld!\r\n',
+    );
     expect(statusesIn(text)).toEqual([413]);
     expect((await logs(2)).map(({ responseFlags }) => responseFlags)).toEqual([['LL'], ['LL']]);
   });
@@ -289,7 +347,10 @@ describe('node:http codec: a body that is not read', () => {
   const http1 = http1Codecs.find(([name]) => name.startsWith('node'))![1];
 
   it('is drained when it is small, and the connection goes on', async () => {
-    const { port } = await startListener({ http1, filters: [{ onRequest: ({ path }) => (path === '/no' ? localReply(401, 'no_token') : undefined) }] });
+    const { port } = await startListener({
+      http1,
+      filters: [{ onRequest: ({ path }) => (path === '/no' ? localReply(401, 'no_token') : undefined) }],
+    });
     const client = await RawClient.connect(port);
     client.write('POST /no HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhello');
     await client.expects('no_token\n');
@@ -309,7 +370,10 @@ describe.each(http1Codecs)('%s: back-pressure', (_name, http1) => {
         await new Promise(setImmediate);
       }
     }
-    const { port, logs } = await startListener({ http1, answer: () => ({ status: 200, headers: new Headers(), body: bodyFrom(endless()) }) });
+    const { port, logs } = await startListener({
+      http1,
+      answer: () => ({ status: 200, headers: new Headers(), body: bodyFrom(endless()) }),
+    });
     const client = await RawClient.connect(port);
     client.socket.pause();
     client.write(get);

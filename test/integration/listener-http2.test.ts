@@ -29,7 +29,11 @@ interface Answered {
   rstCode: number;
 }
 
-function ask(client: ClientHttp2Session, headers: Record<string, string>, body?: string | ((stream: ClientHttp2Stream) => void)): Promise<Answered> {
+function ask(
+  client: ClientHttp2Session,
+  headers: Record<string, string>,
+  body?: string | ((stream: ClientHttp2Stream) => void),
+): Promise<Answered> {
   const stream = client.request({ ':path': '/', ...headers }, { endStream: body === undefined });
   return answerOf(stream, () => {
     if (typeof body === 'string') stream.end(body);
@@ -39,7 +43,15 @@ function ask(client: ClientHttp2Session, headers: Record<string, string>, body?:
 
 function answerOf(stream: ClientHttp2Stream, begin: () => void): Promise<Answered> {
   return new Promise((resolve) => {
-    const answered: Answered = { status: 0, headers: {}, rawNames: [], body: '', trailers: undefined, informs: [], rstCode: 0 };
+    const answered: Answered = {
+      status: 0,
+      headers: {},
+      rawNames: [],
+      body: '',
+      trailers: undefined,
+      informs: [],
+      rstCode: 0,
+    };
     stream.on('headers', (fields) => answered.informs.push(Number(fields[':status'])));
     stream.on('response', (fields, _flags, raw?: string[]) => {
       answered.status = Number(fields[':status']);
@@ -60,10 +72,20 @@ function answerOf(stream: ClientHttp2Stream, begin: () => void): Promise<Answere
 describe('HTTP/2', () => {
   it('requests become the same exchange as HTTP/1 ones, with the crumbs of cookies joined', async () => {
     const { client, logs } = await session({ answer: echo });
-    const { status, body } = await ask(client, { ':method': 'POST', ':path': '/a/%2e%2e/b?q', ':authority': 'Example.org', 'x-a': '1', cookie: 'a=1' }, 'hello');
+    const { status, body } = await ask(
+      client,
+      { ':method': 'POST', ':path': '/a/%2e%2e/b?q', ':authority': 'Example.org', 'x-a': '1', cookie: 'a=1' },
+      'hello',
+    );
     expect(status).toBe(200);
     const seen = JSON.parse(body) as Seen;
-    expect(seen).toMatchObject({ method: 'POST', scheme: 'http', authority: 'example.org', path: '/b?q', body: 'hello' });
+    expect(seen).toMatchObject({
+      method: 'POST',
+      scheme: 'http',
+      authority: 'example.org',
+      path: '/b?q',
+      body: 'hello',
+    });
     expect(seen.headers).toEqual([
       ['x-a', '1'],
       ['cookie', 'a=1'],
@@ -73,16 +95,46 @@ describe('HTTP/2', () => {
       ['x-forwarded-host', 'example.org'],
     ]);
     const [exchange] = await logs(1);
-    expect(exchange).toMatchObject({ protocol: 'HTTP/2', bytesReceived: 5, responseFlags: [], responseCodeDetails: 'ok' });
+    expect(exchange).toMatchObject({
+      protocol: 'HTTP/2',
+      bytesReceived: 5,
+      responseFlags: [],
+      responseCodeDetails: 'ok',
+    });
   });
 
   it('responses have lower-case names, repeated fields, and no field of an HTTP/1 connection', async () => {
-    const headers = new Headers(['X-Up', '1', 'Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'Connection', 'close', 'ETag', '1', 'ETag', '2']);
-    const { client } = await session({ answer: () => ({ status: 200, headers, body: new BytesBody(Buffer.from('x')) }) });
+    const headers = new Headers([
+      'X-Up',
+      '1',
+      'Set-Cookie',
+      'a=1',
+      'Set-Cookie',
+      'b=2',
+      'Connection',
+      'close',
+      'ETag',
+      '1',
+      'ETag',
+      '2',
+    ]);
+    const { client } = await session({
+      answer: () => ({ status: 200, headers, body: new BytesBody(Buffer.from('x')) }),
+    });
     const answer = await ask(client, {});
     expect(answer.status).toBe(200);
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2']);
-    expect(answer.rawNames).toEqual([':status', 'x-up', 'set-cookie', 'set-cookie', 'etag', 'etag', 'via', 'content-length', 'date']);
+    expect(answer.rawNames).toEqual([
+      ':status',
+      'x-up',
+      'set-cookie',
+      'set-cookie',
+      'etag',
+      'etag',
+      'via',
+      'content-length',
+      'date',
+    ]);
     expect(answer.body).toBe('x');
   });
 
@@ -92,7 +144,11 @@ describe('HTTP/2', () => {
       async answer({ request }, inform) {
         inform(103, Headers.of({ link: '</a>' }));
         await new Promise<void>((resolve, reject) =>
-          request.body.pipe({ data: () => true, end: (trailers) => resolve(void (received = [...(trailers ?? [])])), error: reject }),
+          request.body.pipe({
+            data: () => true,
+            end: (trailers) => resolve(void (received = [...(trailers ?? [])])),
+            error: reject,
+          }),
         );
         async function* chunks() {
           yield Buffer.from('x');
@@ -104,14 +160,19 @@ describe('HTTP/2', () => {
           body: {
             length: undefined,
             whole: undefined,
-            pipe: (sink) => inner.pipe({ data: (chunk) => sink.data(chunk), end: () => sink.end(Headers.of({ 'Grpc-Status': '0' })), error: (e) => sink.error(e) }),
+            pipe: (sink) =>
+              inner.pipe({
+                data: (chunk) => sink.data(chunk),
+                end: () => sink.end(Headers.of({ 'Grpc-Status': '0' })),
+                error: (e) => sink.error(e),
+              }),
             resume: () => inner.resume(),
             cancel: (reason) => inner.cancel(reason),
           },
         };
       },
     });
-    const stream = client.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true } as object);
+    const stream = client.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '1' }));
     const answer = await answerOf(stream, () => stream.end('abc'));
     expect(answer.informs).toEqual([103]);
@@ -124,9 +185,18 @@ describe('HTTP/2', () => {
       answer: ({ request }) =>
         request.path === '/204'
           ? { status: 204, headers: new Headers(), body: new BytesBody(new Uint8Array(0)) }
-          : { status: 200, headers: Headers.of(request.method === 'HEAD' ? { 'content-length': '99' } : {}), body: new BytesBody(new Uint8Array(0)) },
+          : {
+              status: 200,
+              headers: Headers.of(request.method === 'HEAD' ? { 'content-length': '99' } : {}),
+              body: new BytesBody(new Uint8Array(0)),
+            },
     });
-    expect(await ask(client, { ':method': 'HEAD' })).toMatchObject({ status: 200, body: '', headers: { 'content-length': '99' }, rstCode: 0 });
+    expect(await ask(client, { ':method': 'HEAD' })).toMatchObject({
+      status: 200,
+      body: '',
+      headers: { 'content-length': '99' },
+      rstCode: 0,
+    });
     const none = await ask(client, { ':path': '/204' });
     expect(none).toMatchObject({ status: 204, body: '', rstCode: 0 });
     expect(none.headers).not.toHaveProperty('content-length');
@@ -134,7 +204,9 @@ describe('HTTP/2', () => {
   });
 
   it('streams large bodies both ways', async () => {
-    const { client, logs } = await session({ answer: ({ request }) => ({ status: 200, headers: new Headers(), body: request.body }) });
+    const { client, logs } = await session({
+      answer: ({ request }) => ({ status: 200, headers: new Headers(), body: request.body }),
+    });
     const text = 'x'.repeat(3 * 1024 * 1024);
     const { body, rstCode } = await ask(client, { ':method': 'POST' }, text);
     expect(body.length).toBe(text.length);
@@ -148,7 +220,9 @@ describe('HTTP/2', () => {
       await new Promise(setImmediate);
       throw new Error('app died');
     }
-    const { client } = await session({ answer: () => ({ status: 200, headers: new Headers(), body: bodyFrom(chunks()) }) });
+    const { client } = await session({
+      answer: () => ({ status: 200, headers: new Headers(), body: bodyFrom(chunks()) }),
+    });
     expect((await ask(client, {})).rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
   });
 
@@ -158,7 +232,11 @@ describe('HTTP/2', () => {
     const { port, logs } = await startListener({
       answer: ({ request, cancellation }) =>
         new Promise((_, reject) => {
-          request.body.pipe({ data: () => (reached(), true), end: () => outcomes.push('end'), error: () => outcomes.push('error') });
+          request.body.pipe({
+            data: () => (reached(), true),
+            end: () => outcomes.push('end'),
+            error: () => outcomes.push('error'),
+          });
           cancellation.onCancel(reject);
         }),
     });
@@ -193,12 +271,18 @@ describe('HTTP/2', () => {
     const { client } = await session({ answer: echo, config: { max_body_bytes: 4 } });
     expect((await ask(client, { ':method': 'POST', 'content-length': '5' }, 'hello')).status).toBe(413);
     expect((await ask(client, { ':method': 'POST' }, 'hello')).status).toBe(413);
-    expect(await ask(client, { ':method': 'POST', expect: '100-continue', 'content-length': '2' }, 'hi')).toMatchObject({ status: 200 });
+    expect(await ask(client, { ':method': 'POST', expect: '100-continue', 'content-length': '2' }, 'hi')).toMatchObject(
+      { status: 200 },
+    );
   });
 
   it('a stream that does not read does not hold up the others', async () => {
     const { client } = await session({
-      answer: ({ request }) => ({ status: 200, headers: new Headers(), body: new BytesBody(Buffer.alloc(request.path === '/big' ? 4_000_000 : 3, 'x')) }),
+      answer: ({ request }) => ({
+        status: 200,
+        headers: new Headers(),
+        body: new BytesBody(Buffer.alloc(request.path === '/big' ? 4_000_000 : 3, 'x')),
+      }),
     });
     const slow = client.request({ ':path': '/big' });
     slow.on('error', () => {});
@@ -248,7 +332,10 @@ describe('HTTP/2 in bad faith', () => {
   });
 
   it('a silent stream is answered 408, and the connection goes on', async () => {
-    const { client, logs } = await session({ answer: ({ request }) => (request.path === '/slow' ? new Promise(() => {}) : localReply(200, 'ok')), config: { stream_idle_timeout: '100ms' } });
+    const { client, logs } = await session({
+      answer: ({ request }) => (request.path === '/slow' ? new Promise(() => {}) : localReply(200, 'ok')),
+      config: { stream_idle_timeout: '100ms' },
+    });
     expect(await ask(client, { ':path': '/slow' })).toMatchObject({ status: 408, body: 'stream_idle_timeout\n' });
     expect((await logs(1))[0]!.responseFlags).toEqual(['SI']);
     expect((await ask(client, {})).status).toBe(200);

@@ -17,7 +17,9 @@ describe('listening', () => {
     await expect(startListener({ config: { name: 'https', address: `127.0.0.1:${port}` } })).rejects.toThrow(
       `listener https: cannot listen on 127.0.0.1:${port}: address already in use`,
     );
-    await expect(startListener({ config: { address: '192.0.2.1:80' } })).rejects.toThrow('this host has no such address');
+    await expect(startListener({ config: { address: '192.0.2.1:80' } })).rejects.toThrow(
+      'this host has no such address',
+    );
   });
 
   it('on IPv6 works, and IPv4 clients of a dual stack are shown without the mapping', async () => {
@@ -33,9 +35,14 @@ describe('listening', () => {
   it('on a unix socket removes what a killed process left, and nothing else', async () => {
     const folder = folderOf({});
     const path = join(folder, 'portico.sock');
-    const leaver = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`]);
+    const leaver = spawn(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`,
+    ]);
     await new Promise((resolve) => leaver.stdout.once('data', resolve));
-    await expect(startListener({ config: { address: `unix:${path}` } })).rejects.toThrow(`cannot listen on unix:${path}: address already in use`);
+    await expect(startListener({ config: { address: `unix:${path}` } })).rejects.toThrow(
+      `cannot listen on unix:${path}: address already in use`,
+    );
     const left = new Promise((resolve) => leaver.once('exit', resolve));
     leaver.kill('SIGKILL');
     await left;
@@ -43,7 +50,9 @@ describe('listening', () => {
 
     const { listener, logs } = await startListener({ config: { address: `unix:${path}` } });
     const text = await new Promise<string>((resolve, reject) => {
-      get({ socketPath: path, path: '/', agent: false }, (response) => response.on('data', (chunk) => resolve(String(chunk)))).on('error', reject);
+      get({ socketPath: path, path: '/', agent: false }, (response) =>
+        response.on('data', (chunk) => resolve(String(chunk))),
+      ).on('error', reject);
     });
     expect(text).toBe('GET /\n');
     const [exchange] = await logs(1);
@@ -99,7 +108,8 @@ describe.each(http1Codecs)('%s: drain', (_name, http1) => {
     let release: (response: Response) => void = () => {};
     const { listener, port, answered } = await startListener({
       http1,
-      answer: ({ request: { path } }) => (path === '/slow' ? new Promise((resolve) => (release = resolve)) : localReply(200, 'ok', { body: `${path}\n` })),
+      answer: ({ request: { path } }) =>
+        path === '/slow' ? new Promise((resolve) => (release = resolve)) : localReply(200, 'ok', { body: `${path}\n` }),
     });
     const idle = await RawClient.connect(port);
     idle.write('GET /idle HTTP/1.1\r\nHost: t\r\n\r\n');
@@ -135,7 +145,10 @@ describe.each(http1Codecs)('%s: drain', (_name, http1) => {
   });
 
   it('fails no request of clients that keep asking', async () => {
-    const { listener, port } = await startListener({ http1, answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 5)) });
+    const { listener, port } = await startListener({
+      http1,
+      answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 5)),
+    });
     const agent = new Agent({ keepAlive: true });
     onTestFinished(() => agent.destroy());
     let stop = false;
@@ -171,7 +184,9 @@ describe.each(http1Codecs)('%s: drain', (_name, http1) => {
 describe('drain of HTTP/2', () => {
   it('announces the end with GOAWAY, takes what is on its way, and lets streams finish', async () => {
     let release: (response: Response) => void = () => {};
-    const { listener, port, answered } = await startListener({ answer: () => new Promise((resolve) => (release = resolve)) });
+    const { listener, port, answered } = await startListener({
+      answer: () => new Promise((resolve) => (release = resolve)),
+    });
     const client = connectHttp2(`http://127.0.0.1:${port}`);
     client.on('error', () => {});
     const goaways: [number, number][] = [];
@@ -187,5 +202,3 @@ describe('drain of HTTP/2', () => {
     expect(await closing).toEqual({ forced: 0 });
   });
 });
-
-

@@ -6,15 +6,27 @@ import { exchangeRaw, RawClient, startListener, statusesIn } from '../support/li
 describe.each(http1Codecs)('%s: a malformed HTTP/1 request', (_name, http1) => {
   it.each([
     ['two hosts', 'GET / HTTP/1.1\r\nHost: t\r\nHost: evil\r\n\r\n', 400],
-    ['an unknown transfer coding', 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', 400],
-    ['a length and chunks', 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    [
+      'an unknown transfer coding',
+      'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
+    [
+      'a length and chunks',
+      'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
     ['chunks in HTTP/1.0', 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
     ['no version', 'GET /\r\n\r\n', 400],
     ['a fragment', 'GET /a#b HTTP/1.1\r\nHost: t\r\n\r\n', 400],
     ['an escaped slash', 'GET /a%2Fb HTTP/1.1\r\nHost: t\r\n\r\n', 400],
     ['TRACE', 'TRACE / HTTP/1.1\r\nHost: t\r\nAuthorization: S3CRET\r\n\r\n', 405],
     ['CONNECT', 'CONNECT t:443 HTTP/1.1\r\nHost: t:443\r\n\r\n', 405],
-    ['too many header lines', `GET / HTTP/1.1\r\nHost: t\r\n${'a: b\r\n'.repeat(1100)}Content-Length: 3\r\n\r\nabc`, 431],
+    [
+      'too many header lines',
+      `GET / HTTP/1.1\r\nHost: t\r\n${'a: b\r\n'.repeat(1100)}Content-Length: 3\r\n\r\nabc`,
+      431,
+    ],
     ['too large a head', `GET / HTTP/1.1\r\nHost: t\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
     ['too long a target', `GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: t\r\n\r\n`, 414],
   ])('with %s is answered, logged, counted, and ends the connection', async (_what, bytes, status) => {
@@ -28,7 +40,11 @@ describe.each(http1Codecs)('%s: a malformed HTTP/1 request', (_name, http1) => {
     expect(exchange!.response!.status).toBe(status);
     expect(text).toContain(`\r\n\r\n${exchange!.responseCodeDetails}\n`);
     const metrics = await stats.render();
-    expect(metrics).toMatch(new RegExp(`portico_http_protocol_errors_total\\{listener="test",details="${exchange!.responseCodeDetails}"\\} 1`));
+    expect(metrics).toMatch(
+      new RegExp(
+        `portico_http_protocol_errors_total\\{listener="test",details="${exchange!.responseCodeDetails}"\\} 1`,
+      ),
+    );
     expect(metrics).toContain('portico_http_active_exchanges{listener="test"} 0');
   });
 
@@ -68,17 +84,26 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
     const { port, logs, stats } = await startListener({
       http1,
       answer: () => {
-        throw new UpstreamError(503, 'UF', 'upstream_connect_failure', { untouched: true, endpoint: '10.0.0.1:80', cause: new Error('ECONNREFUSED 10.0.0.1') });
+        throw new UpstreamError(503, 'UF', 'upstream_connect_failure', {
+          untouched: true,
+          endpoint: '10.0.0.1:80',
+          cause: new Error('ECONNREFUSED 10.0.0.1'),
+        });
       },
     });
     const text = await exchangeRaw(port, 'GET / HTTP/1.0\r\n\r\n');
     expect(statusesIn(text)).toEqual([503]);
     expect(text.endsWith('\r\n\r\nupstream_connect_failure\n')).toBe(true);
     expect(text).not.toContain('10.0.0.1');
-    expect((await logs(1))[0]).toMatchObject({ responseFlags: ['UF'], responseCodeDetails: 'upstream_connect_failure' });
+    expect((await logs(1))[0]).toMatchObject({
+      responseFlags: ['UF'],
+      responseCodeDetails: 'upstream_connect_failure',
+    });
     const metrics = await stats.render();
     expect(metrics).toContain('portico_http_response_flags_total{flag="UF"} 1');
-    expect(metrics).toContain('portico_http_requests_total{listener="test",virtual_host="test",route="test",code_class="5xx"} 1');
+    expect(metrics).toContain(
+      'portico_http_requests_total{listener="test",virtual_host="test",route="test",code_class="5xx"} 1',
+    );
     expect(metrics).toContain('portico_http_request_duration_seconds_count{route="test"} 1');
   });
 
@@ -122,7 +147,10 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
   });
 
   it('still reaches a client that has closed its side only, when the answer is near', async () => {
-    const { port } = await startListener({ http1, answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 10)) });
+    const { port } = await startListener({
+      http1,
+      answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 10)),
+    });
     const client = await RawClient.connect(port);
     client.socket.end('GET / HTTP/1.1\r\nHost: t\r\n\r\n');
     expect(statusesIn(await client.end())).toEqual([200]);
@@ -140,7 +168,13 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
             resolve({
               status: 200,
               headers: new Headers(),
-              body: { length: undefined, whole: undefined, pipe() {}, resume() {}, cancel: (reason) => (cancelled = reason.message) },
+              body: {
+                length: undefined,
+                whole: undefined,
+                pipe() {},
+                resume() {},
+                cancel: (reason) => (cancelled = reason.message),
+              },
             });
         }),
     });
@@ -160,7 +194,13 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
       answer: () => ({
         status: 200,
         headers: new Headers(),
-        body: { length: undefined, whole: undefined, pipe: (sink) => void sink.data(Buffer.from('part')), resume() {}, cancel() {} },
+        body: {
+          length: undefined,
+          whole: undefined,
+          pipe: (sink) => void sink.data(Buffer.from('part')),
+          resume() {},
+          cancel() {},
+        },
       }),
     });
     const text = await exchangeRaw(port, 'GET / HTTP/1.1\r\nHost: t\r\n\r\n');
@@ -174,22 +214,34 @@ describe('node:http codec: an exchange that goes wrong', () => {
   const http1 = http1Codecs.find(([name]) => name.startsWith('node'))![1];
 
   it('with a head that cannot be written is answered 502', async () => {
-    const { port } = await startListener({ http1, answer: () => ({ status: 200, headers: new Headers(['x', 'a\r\nb: c']), body: new BytesBody(Buffer.from('x')) }) });
+    const { port } = await startListener({
+      http1,
+      answer: () => ({ status: 200, headers: new Headers(['x', 'a\r\nb: c']), body: new BytesBody(Buffer.from('x')) }),
+    });
     expect(await exchangeRaw(port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
   });
 });
 
 describe.each(http1Codecs)('%s: slow HTTP/1 clients', (_name, http1) => {
   it('are answered 408 when their headers or their body take too long, and closed when they say nothing', async () => {
-    const { port, logs } = await startListener({ http1, answer: async ({ request }) => {
-      await new Promise<void>((resolve, reject) => request.body.pipe({ data: () => true, end: () => resolve(), error: reject }));
-      return localReply(200, 'ok');
-    }, config: { request_headers_timeout: '100ms', request_timeout: '200ms' } });
+    const { port, logs } = await startListener({
+      http1,
+      answer: async ({ request }) => {
+        await new Promise<void>((resolve, reject) =>
+          request.body.pipe({ data: () => true, end: () => resolve(), error: reject }),
+        );
+        return localReply(200, 'ok');
+      },
+      config: { request_headers_timeout: '100ms', request_timeout: '200ms' },
+    });
     expect(statusesIn(await exchangeRaw(port, 'GET / HTTP/1.1\r\nHost: t\r\n'))).toEqual([408]);
-    expect(statusesIn(await exchangeRaw(port, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nx'))).toEqual([408]);
+    expect(statusesIn(await exchangeRaw(port, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nx'))).toEqual([
+      408,
+    ]);
     expect(await exchangeRaw(port, '')).toBe('');
     expect(await exchangeRaw(port, 'PRI')).toBe('');
-    for (const { responseCodeDetails } of await logs(2)) expect(responseCodeDetails).toMatch(/^request_(headers_)?timeout$/);
+    for (const { responseCodeDetails } of await logs(2))
+      expect(responseCodeDetails).toMatch(/^request_(headers_)?timeout$/);
   });
 
   it('lose an idle connection after idle_timeout', async () => {

@@ -22,7 +22,11 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
   const origin = `http://127.0.0.1:${portico.port()}`;
 
   const refused = await fetch(`${origin}/checkout/cart`);
-  expect([refused.status, await refused.text(), refused.headers.get('retry-after')]).toEqual([503, 'Back soon.\n', '120']);
+  expect([refused.status, await refused.text(), refused.headers.get('retry-after')]).toEqual([
+    503,
+    'Back soon.\n',
+    '120',
+  ]);
   const forwarded = await fetch(`${origin}/shop`);
   expect([forwarded.status, forwarded.headers.get('x-door')]).toEqual([200, 'portico']);
   expect(app.requests).toEqual(['GET /shop']);

@@ -57,7 +57,9 @@ it('a second signal ends it at once', async () => {
   const portico = runPortico([
     'run',
     '-c',
-    configFile('admin: { address: 127.0.0.1:0 }\nlisteners: [{ name: http, address: 127.0.0.1:0 }]\nhttp_filters: []\ndrain: { pre_drain_delay: 30s }\n'),
+    configFile(
+      'admin: { address: 127.0.0.1:0 }\nlisteners: [{ name: http, address: 127.0.0.1:0 }]\nhttp_filters: []\ndrain: { pre_drain_delay: 30s }\n',
+    ),
   ]);
   await portico.says(/"listening"/);
   portico.child.kill('SIGTERM');
@@ -68,9 +70,15 @@ it('a second signal ends it at once', async () => {
 
 it('an address in use is one clear line and exit code 1', async () => {
   const app = await startApp();
-  const portico = runPortico(['run', '-c', configFile(`admin: { address: 127.0.0.1:0 }\nlisteners: [{ name: http, address: '127.0.0.1:${app.port}' }]\n`)]);
+  const portico = runPortico([
+    'run',
+    '-c',
+    configFile(`admin: { address: 127.0.0.1:0 }\nlisteners: [{ name: http, address: '127.0.0.1:${app.port}' }]\n`),
+  ]);
   expect(await portico.exited).toBe(1);
-  expect(portico.output().trim()).toBe(`portico: listener http: cannot listen on 127.0.0.1:${app.port}: address already in use`);
+  expect(portico.output().trim()).toBe(
+    `portico: listener http: cannot listen on 127.0.0.1:${app.port}: address already in use`,
+  );
 });
 
 it('a route to an unknown cluster is told with its place, by run and by validate, and exit code 2', async () => {
@@ -84,7 +92,9 @@ virtual_hosts:
   for (const command of ['run', 'validate']) {
     const portico = runPortico([command, '-c', file]);
     expect(await portico.exited).toBe(2);
-    expect(portico.output()).toBe(`${file}:6:56 virtual_hosts[0].routes[0].route.cluster: there is no cluster ap; did you mean app?\n`);
+    expect(portico.output()).toBe(
+      `${file}:6:56 virtual_hosts[0].routes[0].route.cluster: there is no cluster ap; did you mean app?\n`,
+    );
   }
 });
 
@@ -95,7 +105,14 @@ it('an empty file is a configuration: port 80 to 127.0.0.1:8080', async () => {
 });
 
 it('the demo starts, answers its three requests, and stops cleanly on Ctrl-C', async () => {
-  const taken = await Promise.all([8000, 8443, 9090].map((port) => status(`http://127.0.0.1:${port}/`).then(() => true, () => false)));
+  const taken = await Promise.all(
+    [8000, 8443, 9090].map((port) =>
+      status(`http://127.0.0.1:${port}/`).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
   if (taken.includes(true)) return void console.warn('skipped: a port of the demo is taken on this machine');
   const agent = new Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
@@ -106,7 +123,9 @@ it('the demo starts, answers its three requests, and stops cleanly on Ctrl-C', a
   for (let at = 0; at < 5; at++) statuses.push(await status('http://127.0.0.1:8000/limited', agent));
   expect(statuses).toEqual([200, 200, 200, 429, 429]);
   const answers = await Promise.all(
-    [{}, { authorization: `Bearer ${token}` }].map((headers) => fetch('http://127.0.0.1:8000/private', { headers }).then((response) => response.status)),
+    [{}, { authorization: `Bearer ${token}` }].map((headers) =>
+      fetch('http://127.0.0.1:8000/private', { headers }).then((response) => response.status),
+    ),
   );
   expect(answers).toEqual([401, 200]);
   demo.child.kill('SIGINT');

@@ -18,7 +18,12 @@ export async function startApp(listener?: RequestListener): Promise<App> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const answer = { method: request.method, url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() };
+      const answer = {
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString(),
+      };
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(answer));
     });

@@ -33,7 +33,10 @@ export async function makeAuthority(name = 'Test CA'): Promise<TestAuthority> {
     signingAlgorithm: algorithm,
     notBefore: new Date(Date.now() - day),
     notAfter: new Date(Date.now() + day),
-    extensions: [new x509.BasicConstraintsExtension(true, 1, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 1, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+    ],
   });
   let serial = 1;
   return {
@@ -66,6 +69,7 @@ async function asPem(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair
   return {
     cert: certificate.toString('pem'),
     key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
-    encryptedKey: (passphrase) => key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }) as string,
+    encryptedKey: (passphrase) =>
+      key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }) as string,
   };
 }

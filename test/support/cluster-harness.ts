@@ -7,7 +7,12 @@ import { UndiciConnection } from '../../src/cluster/undici-connection.ts';
 import { createCluster, type Cluster, type ClusterDeps } from '../../src/cluster/index.ts';
 import { Cancellation, Headers, noBody, readAll, type UpstreamError } from '../../src/http/index.ts';
 import { Stats } from '../../src/stats/index.ts';
-import { scriptedUpstream, type Script, type ScriptedUpstream, type ScriptedUpstreamOptions } from './scripted-upstream.ts';
+import {
+  scriptedUpstream,
+  type Script,
+  type ScriptedUpstream,
+  type ScriptedUpstreamOptions,
+} from './scripted-upstream.ts';
 
 /** Runs every cluster test over another kind of connection than the usual one: `PORTICO_TEST_CONNECTION=undici npm test`. */
 const connections: Readonly<Record<string, ClusterDeps['connection']>> = {
@@ -54,7 +59,10 @@ export async function startCluster(
 }
 
 /** A scripted upstream that ends with the test. */
-export async function startUpstream(scripts: Script | Script[], options?: ScriptedUpstreamOptions): Promise<ScriptedUpstream> {
+export async function startUpstream(
+  scripts: Script | Script[],
+  options?: ScriptedUpstreamOptions,
+): Promise<ScriptedUpstream> {
   const upstream = await scriptedUpstream(scripts, options);
   onTestFinished(() => upstream.close());
   return upstream;

@@ -12,7 +12,10 @@ import { createListener, listenerSchema, type Listener, type ListenerConfig } fr
 import type { Route } from '../../src/router/route.ts';
 import { Stats } from '../../src/stats/index.ts';
 
-export type Answer = (exchange: Exchange, inform: (status: number, headers: Headers) => void) => Response | Promise<Response>;
+export type Answer = (
+  exchange: Exchange,
+  inform: (status: number, headers: Headers) => void,
+) => Response | Promise<Response>;
 
 export interface TestListener {
   readonly listener: Listener;
@@ -62,7 +65,9 @@ export async function startListener(options: TestListenerOptions = {}): Promise<
     },
   };
   const chain = new FilterChain([log, ...(options.filters ?? [])].map(link));
-  const answer: Answer = options.answer ?? ((exchange) => localReply(200, 'ok', { body: `${exchange.request.method} ${exchange.request.path}\n` }));
+  const answer: Answer =
+    options.answer ??
+    ((exchange) => localReply(200, 'ok', { body: `${exchange.request.method} ${exchange.request.path}\n` }));
   const route: Route = {
     facts: { virtualHost: 'test', route: 'test' },
     chain,
@@ -78,7 +83,12 @@ export async function startListener(options: TestListenerOptions = {}): Promise<
     refusedChain: () => chain,
     stats,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    log: { debug() {}, info() {}, warn: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`), error: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`) },
+    log: {
+      debug() {},
+      info() {},
+      warn: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`),
+      error: (message, fields) => complaints.push(`${message} ${JSON.stringify(fields)}`),
+    },
     resolvePath: (path) => resolve(options.folder ?? '.', path),
     path: ['listeners', 0],
     ...(options.http1 === undefined ? {} : { http1: options.http1 }),

@@ -27,13 +27,19 @@ export interface PorticoOptions extends Omit<ServerOptions, 'log'> {
 }
 
 /** Starts Portico from YAML text; `admin` gets a free port unless the text says otherwise. */
-export async function launchPortico(yaml: string, { files = {}, logLevel = 'off', ...options }: PorticoOptions = {}): Promise<Portico> {
+export async function launchPortico(
+  yaml: string,
+  { files = {}, logLevel = 'off', ...options }: PorticoOptions = {},
+): Promise<Portico> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-test-'));
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   const text = /^admin:/m.test(yaml) ? yaml : `admin: { address: 127.0.0.1:0 }\n${yaml}`;
   writeFileSync(join(folder, 'portico.yaml'), text);
   const loaded = await loadConfig(join(folder, 'portico.yaml'));
-  const server = await Server.start(loaded, { ...options, log: createProcessLog({ level: logLevel, format: 'pretty' }) });
+  const server = await Server.start(loaded, {
+    ...options,
+    log: createProcessLog({ level: logLevel, format: 'pretty' }),
+  });
   let stopped: Promise<void> | undefined;
   return {
     server,

@@ -14,7 +14,10 @@ export interface PorticoProcess {
 
 const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
 
-export function runPortico(args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): PorticoProcess {
+export function runPortico(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+): PorticoProcess {
   const child = spawn(process.execPath, [cli, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
@@ -33,7 +36,9 @@ export function runPortico(args: readonly string[], options: { env?: NodeJS.Proc
   };
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
-  const exited = new Promise<number | string>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal ?? -1)));
+  const exited = new Promise<number | string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? -1)),
+  );
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await exited;

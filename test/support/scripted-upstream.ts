@@ -128,7 +128,10 @@ export interface ScriptedUpstream {
  * Starts one.
  * @param scripts one a connection; the last one serves all further connections
  */
-export async function scriptedUpstream(scripts: Script | Script[], options: ScriptedUpstreamOptions = {}): Promise<ScriptedUpstream> {
+export async function scriptedUpstream(
+  scripts: Script | Script[],
+  options: ScriptedUpstreamOptions = {},
+): Promise<ScriptedUpstream> {
   const list = typeof scripts === 'function' ? [scripts] : scripts;
   const connections: ScriptedConnection[] = [];
   const errors: unknown[] = [];
@@ -148,7 +151,12 @@ export async function scriptedUpstream(scripts: Script | Script[], options: Scri
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.path === undefined ? { host: options.host ?? '127.0.0.1', port: options.port ?? 0 } : { path: options.path }, resolve);
+    server.listen(
+      options.path === undefined
+        ? { host: options.host ?? '127.0.0.1', port: options.port ?? 0 }
+        : { path: options.path },
+      resolve,
+    );
   });
   const at = server.address();
   const port = at !== null && typeof at === 'object' ? at.port : 0;

@@ -7,7 +7,13 @@ import { createServer, type Server } from 'node:http';
 export async function startDemoApp(port: number): Promise<Server | undefined> {
   const server = createServer((request, response) => {
     request.resume();
-    const answer = { app: 'demo', method: request.method, url: request.url, user: request.headers['x-user'], headers: request.headers };
+    const answer = {
+      app: 'demo',
+      method: request.method,
+      url: request.url,
+      user: request.headers['x-user'],
+      headers: request.headers,
+    };
     response.writeHead(200, { 'content-type': 'application/json', 'x-powered-by': 'demo app' });
     response.end(`${JSON.stringify(answer, null, 2)}\n`);
   });

@@ -13,7 +13,7 @@ export interface Pick<E extends Balanced> {
   /** 32-bit hash for consistent balancing, if the route makes one. */
   readonly hash: number | undefined;
   /** Says which endpoints may be answered. */
-  usable(endpoint: E): boolean;
+  readonly usable: (endpoint: E) => boolean;
 }
 
 /** Chooses among the endpoints it was made for; made anew when they change. */
@@ -23,7 +23,10 @@ export interface LoadBalancer<E extends Balanced> {
 }
 
 /** Makes a load balancer. `random` answers a number from 0 up to but not including 1. */
-export type LoadBalancerFactory = <E extends Balanced>(endpoints: readonly E[], random: () => number) => LoadBalancer<E>;
+export type LoadBalancerFactory = <E extends Balanced>(
+  endpoints: readonly E[],
+  random: () => number,
+) => LoadBalancer<E>;
 
 export function weightsDiffer(endpoints: readonly Balanced[]): boolean {
   return endpoints.some((endpoint) => endpoint.weight !== endpoints[0]!.weight);

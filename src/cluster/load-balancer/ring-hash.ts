@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Balanced, LoadBalancer } from './load-balancer.ts';
 
-/** Envoy's minimum_ring_size. More points make the shares more even. */
-const leastPoints = 1024;
+/** Digests, of four points each, for an endpoint of the least weight. More points make the shares more even. */
+const digestsOfLeast = 64;
+/** Digests of the whole ring, where very unequal weights would ask for more. */
+const mostDigests = 16_384;
 
 /**
  * Ketama: every endpoint stands at many points of a ring; a request goes to the first usable one at or after its hash, so
@@ -10,11 +12,12 @@ const leastPoints = 1024;
  */
 export function ringHash<E extends Balanced>(endpoints: readonly E[], random: () => number): LoadBalancer<E> {
   const points: { at: number; endpoint: E }[] = [];
-  const totalWeight = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
-  const size = Math.max(leastPoints, endpoints.length * 100);
+  const least = endpoints.reduce((weight, endpoint) => Math.min(weight, endpoint.weight), Infinity);
+  const total = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
+  // Not a share of a ring of fixed size: then every change of the list would move everybody's points.
+  const perWeight = Math.min(digestsOfLeast / least, mostDigests / total);
   for (const endpoint of endpoints) {
-    // One digest gives four points.
-    const digests = Math.max(1, Math.round((size * endpoint.weight) / totalWeight / 4));
+    const digests = Math.max(1, Math.round(endpoint.weight * perWeight));
     for (let n = 0; n < digests; n++) {
       const digest = createHash('md5').update(`${endpoint.address}-${n}`).digest();
       for (let part = 0; part < 16; part += 4) points.push({ at: digest.readUInt32LE(part), endpoint });

@@ -31,7 +31,8 @@ export function readTarget(head: RequestHead, downstream: Downstream, policy: Ad
   if (head.method === 'CONNECT') return refusal(methodNotAllowed());
   if (typeof target === 'string') return refusal(refuse(400, target));
   const { expect, contentLength } = head.fields;
-  if (expect !== undefined && head.minor === 1 && expect !== '100-continue') return refusal(refuse(417, 'expectation_not_supported'));
+  if (expect !== undefined && head.minor === 1 && expect !== '100-continue')
+    return refusal(refuse(417, 'expectation_not_supported'));
   const admitted = admit(
     {
       method: head.method,
@@ -45,8 +46,15 @@ export function readTarget(head: RequestHead, downstream: Downstream, policy: Ad
     policy,
   );
   if ('status' in admitted) return refusal(admitted);
-  if (policy.maxBody > 0 && contentLength !== undefined && contentLength > policy.maxBody) return refusal(refuse(413, 'body_too_large', 'LL'));
-  return { authority: target.authority, path: admitted.path, headers, clientAddress: admitted.clientAddress, refused: undefined };
+  if (policy.maxBody > 0 && contentLength !== undefined && contentLength > policy.maxBody)
+    return refusal(refuse(413, 'body_too_large', 'LL'));
+  return {
+    authority: target.authority,
+    path: admitted.path,
+    headers,
+    clientAddress: admitted.clientAddress,
+    refused: undefined,
+  };
 }
 
 /** Authority and origin-form path, or what is wrong. */

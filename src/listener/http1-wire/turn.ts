@@ -1,5 +1,15 @@
 import type { Socket } from 'node:net';
-import { BodyStream, Exchange, Headers, noBody, type Body, type BodySink, type Downstream, type LocalReply, type Request } from '../../http/index.ts';
+import {
+  BodyStream,
+  Exchange,
+  Headers,
+  noBody,
+  type Body,
+  type BodySink,
+  type Downstream,
+  type LocalReply,
+  type Request,
+} from '../../http/index.ts';
 import { ChunkedDecoder, type RequestHead, type WireFault } from '../../http1/index.ts';
 import { refuse } from '../admit.ts';
 import { serve } from '../serve.ts';
@@ -51,7 +61,14 @@ export class Turn {
    * @param head undefined for bytes that are no request
    * @param behind what has arrived behind the head; a tunnel takes it along
    */
-  constructor(socket: Socket, downstream: Downstream, context: WireContext, head: RequestHead | undefined, behind: Buffer, host: TurnHost) {
+  constructor(
+    socket: Socket,
+    downstream: Downstream,
+    context: WireContext,
+    head: RequestHead | undefined,
+    behind: Buffer,
+    host: TurnHost,
+  ) {
     this.#socket = socket;
     this.#context = context;
     this.#head = head;
@@ -79,7 +96,8 @@ export class Turn {
 
   /** @param refused the answer to what is no request */
   begin(refused: LocalReply | undefined = this.#refused): void {
-    if (refused !== undefined && refused.status >= 400) this.#context.serve.counters.protocolError(refused.local.details);
+    if (refused !== undefined && refused.status >= 400)
+      this.#context.serve.counters.protocolError(refused.local.details);
     void serve(this.#exchange, this.#writer, this.#watch, this.#context.serve, refused).then(() => this.#served());
   }
 
@@ -102,15 +120,29 @@ export class Turn {
     }
   }
 
-  #request(head: RequestHead | undefined, downstream: Downstream, read: ReadRequest | undefined, behind: Buffer): Request {
+  #request(
+    head: RequestHead | undefined,
+    downstream: Downstream,
+    read: ReadRequest | undefined,
+    behind: Buffer,
+  ): Request {
     const scheme = downstream.tls === undefined ? 'http' : 'https';
     if (head === undefined || read === undefined) {
       return { method: '', scheme, authority: '', path: '', headers: new Headers(), body: noBody, upgrade: undefined };
     }
     const body = this.#open(head);
-    const request = { method: head.method, scheme, authority: read.authority, path: read.path, headers: read.headers, body, upgrade: undefined } as const;
+    const request = {
+      method: head.method,
+      scheme,
+      authority: read.authority,
+      path: read.path,
+      headers: read.headers,
+      body,
+      upgrade: undefined,
+    } as const;
     const protocol = read.refused === undefined && body === noBody ? upgradeProtocol(head) : undefined;
-    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol)) return { ...request };
+    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol))
+      return { ...request };
     this.#tunnelOffered = true;
     this.#host.leaveHttp();
     return { ...request, upgrade: { protocol, socket: this.#socket, head: behind } };
@@ -124,7 +156,9 @@ export class Turn {
       // Nobody wants the rest; it is read past, so that the client can read the answer.
       cancel: () => this.#socket.resume(),
     });
-    this.#content = chunked ? { kind: 'chunked', decoder: new ChunkedDecoder(), stream } : { kind: 'length', left: contentLength!, stream };
+    this.#content = chunked
+      ? { kind: 'chunked', decoder: new ChunkedDecoder(), stream }
+      : { kind: 'length', left: contentLength!, stream };
     this.#host.awaitRequest(this.#context.config.request_timeout);
     if (expect === undefined || head.minor === 0) return stream;
     this.#expecting = true;
@@ -248,7 +282,13 @@ export class Turn {
 
 /** What the client would like to speak instead; one protocol, asked for as RFC 9110 §7.8 wants it. */
 function upgradeProtocol({ method, minor, fields }: RequestHead): string | undefined {
-  if (fields.upgrade === undefined || minor === 0 || method !== 'GET' || fields.connection?.includes('upgrade') !== true) return undefined;
+  if (
+    fields.upgrade === undefined ||
+    minor === 0 ||
+    method !== 'GET' ||
+    fields.connection?.includes('upgrade') !== true
+  )
+    return undefined;
   const protocol = fields.upgrade.toLowerCase();
   return /^[\w!#$%&'*+.^`|~-]+(?:\/[\w.-]+)?$/.test(protocol) ? protocol : undefined;
 }

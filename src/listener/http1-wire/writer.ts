@@ -1,5 +1,12 @@
 import type { Socket } from 'node:net';
-import { isLocalReply, type Body, type BodySink, type Exchange, type Headers, type Response } from '../../http/index.ts';
+import {
+  isLocalReply,
+  type Body,
+  type BodySink,
+  type Exchange,
+  type Headers,
+  type Response,
+} from '../../http/index.ts';
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
 import { renderInterim, renderResponseHead, type ResponsePlan } from './response-head.ts';
@@ -63,7 +70,8 @@ export class Http1Writer implements ResponseWriter, BodySink {
   }
 
   send(response: Response): Promise<Error | undefined> {
-    if (this.#state === 'broken' || this.#socket.destroyed) return Promise.resolve(new Error('the connection is closed'));
+    if (this.#state === 'broken' || this.#socket.destroyed)
+      return Promise.resolve(new Error('the connection is closed'));
     const { status, headers, body } = response;
     const whole = body.whole;
     const length = whole?.byteLength ?? body.length;
@@ -71,12 +79,13 @@ export class Http1Writer implements ResponseWriter, BodySink {
     this.#plan = plan;
     if (plan.framing !== 'none') headers.delete('content-length');
     else if (status === 204) headers.delete('content-length');
-    else if (isLocalReply(response) && length !== undefined && !headers.has('content-length')) headers.append('Content-Length', String(length));
+    else if (isLocalReply(response) && length !== undefined && !headers.has('content-length'))
+      headers.append('Content-Length', String(length));
     let head: string;
     try {
       head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     this.#exchange.responseDuration = this.#options.elapsed();
     this.#state = 'writing';
@@ -177,7 +186,12 @@ export class Http1Writer implements ResponseWriter, BodySink {
     this.#state = 'broken';
     this.#body?.cancel(reason);
     // Without length and chunks the end of the connection is the end of the message: an early one must look like an accident.
-    if (this.#plan.framing === 'close' && 'resetAndDestroy' in this.#socket && this.#exchange.downstream.tls === undefined) this.#socket.resetAndDestroy();
+    if (
+      this.#plan.framing === 'close' &&
+      'resetAndDestroy' in this.#socket &&
+      this.#exchange.downstream.tls === undefined
+    )
+      this.#socket.resetAndDestroy();
     else this.#socket.destroy();
     this.#settle(reason);
   }

@@ -34,11 +34,14 @@ export class Http1Codec implements Codec {
     // A client that closes its side may still read the answer. Not in the documentation, but the only way to be told.
     (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
 
-    const request = (message: IncomingMessage, response: ServerResponse) => this.#of(message)?.request(message, response);
+    const request = (message: IncomingMessage, response: ServerResponse) =>
+      this.#of(message)?.request(message, response);
     server.on('request', request);
     server.on('checkContinue', request);
     server.on('checkExpectation', request);
-    server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => this.#connections.get(socket as Socket)?.upgrade(message, head));
+    server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#connections.get(socket as Socket)?.upgrade(message, head),
+    );
     server.on('connect', (_message: IncomingMessage, socket: Duplex) => {
       this.#connections.get(socket as Socket)?.refuseConnect(refuse(405, 'method_not_allowed'));
     });
@@ -64,7 +67,8 @@ export class Http1Codec implements Codec {
   closeIdle(): void {
     // Only the parser knows whether half a head has arrived, but it takes a connection that never spoke for a busy one.
     this.#server.closeIdleConnections();
-    for (const [socket, connection] of this.#connections) if (connection.idle && socket.bytesRead === 0) socket.destroy();
+    for (const [socket, connection] of this.#connections)
+      if (connection.idle && socket.bytesRead === 0) socket.destroy();
   }
 
   destroy(): void {

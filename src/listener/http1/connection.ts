@@ -1,6 +1,14 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Exchange, Headers, noBody, type Downstream, type LocalReply, type Request, type Upgrade } from '../../http/index.ts';
+import {
+  Exchange,
+  Headers,
+  noBody,
+  type Downstream,
+  type LocalReply,
+  type Request,
+  type Upgrade,
+} from '../../http/index.ts';
 import { refuse } from '../admit.ts';
 import type { CodecContext } from '../codec.ts';
 import { serve } from '../serve.ts';
@@ -99,13 +107,26 @@ export class Http1Connection {
   /** Says whether the connection may leave HTTP for what the request asks. */
   mayUpgrade(message: IncomingMessage): boolean {
     const protocol = message.headers.upgrade?.trim().toLowerCase();
-    if (this.#state !== 'open' || !this.idle || protocol === undefined || !/^[\w!#$%&'*+.^`|~-]+(?:\/[\w.-]+)?$/.test(protocol)) return false;
+    if (
+      this.#state !== 'open' ||
+      !this.idle ||
+      protocol === undefined ||
+      !/^[\w!#$%&'*+.^`|~-]+(?:\/[\w.-]+)?$/.test(protocol)
+    )
+      return false;
     if (message.method !== 'GET' || message.httpVersion !== '1.1') return false;
     const head = this.#headOf(message);
     if (head.refused !== undefined || head.framing.kind !== 'none') return false;
     const { serve: context } = this.#context;
-    if (!context.routes().match(this.#requestOf(message, head, undefined)).upgrades.has(protocol)) return false;
-    if (protocol !== 'websocket' || /^[A-Za-z0-9+/]{22}==$/.test(message.headers['sec-websocket-key'] ?? '')) return true;
+    if (
+      !context
+        .routes()
+        .match(this.#requestOf(message, head, undefined))
+        .upgrades.has(protocol)
+    )
+      return false;
+    if (protocol !== 'websocket' || /^[A-Za-z0-9+/]{22}==$/.test(message.headers['sec-websocket-key'] ?? ''))
+      return true;
     this.#head = { of: message, head: { ...head, refused: refuse(400, 'websocket_key_invalid') } };
     return false;
   }
@@ -113,7 +134,11 @@ export class Http1Connection {
   /** The parser has let go of the socket: the request may become a tunnel. */
   upgrade(message: IncomingMessage, bytes: Uint8Array): void {
     delete (this.#socket as Partial<Socket>).destroySoon;
-    const upgrade: Upgrade = { protocol: message.headers.upgrade!.trim().toLowerCase(), socket: this.#socket, head: bytes };
+    const upgrade: Upgrade = {
+      protocol: message.headers.upgrade!.trim().toLowerCase(),
+      socket: this.#socket,
+      head: bytes,
+    };
     const head = this.#headOf(message);
     this.#head = undefined;
     this.#state = 'tunnel';
@@ -172,7 +197,10 @@ export class Http1Connection {
         const unread = body !== undefined && !message.complete;
         // After a faulty request nobody can be sure where the next one starts.
         const last =
-          turn.refused !== undefined || this.#isLast(turn) || response?.shouldKeepAlive !== true || (unread && (!small || !continued));
+          turn.refused !== undefined ||
+          this.#isLast(turn) ||
+          response?.shouldKeepAlive !== true ||
+          (unread && (!small || !continued));
         if (last && this.#state === 'open') this.#state = 'last';
         return last;
       },
@@ -273,7 +301,12 @@ export class Http1Connection {
     return head;
   }
 
-  #requestOf(message: IncomingMessage, head: Http1Request, body: Http1RequestBody | undefined, upgrade?: Upgrade): Request {
+  #requestOf(
+    message: IncomingMessage,
+    head: Http1Request,
+    body: Http1RequestBody | undefined,
+    upgrade?: Upgrade,
+  ): Request {
     return {
       method: message.method ?? '',
       scheme: this.downstream.tls === undefined ? 'http' : 'https',

@@ -130,7 +130,10 @@ function readExpectation({ minor, rawHeaders }: Http1Head): 'none' | 'continue' 
 const absoluteForm = /^(https?):\/\/([^/?#]*)(.*)$/i;
 
 /** Authority and origin-form path, or what is wrong. */
-function readTarget({ url, major, minor, rawHeaders }: Http1Head, origin: Http1Origin): { authority: string; path: string } | string {
+function readTarget(
+  { url, major, minor, rawHeaders }: Http1Head,
+  origin: Http1Origin,
+): { authority: string; path: string } | string {
   let host: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;

@@ -59,7 +59,8 @@ export class Http1Writer implements ResponseWriter {
         if (length !== undefined) headers.push('Content-Length', String(length));
         else if (!http10) headers.push('Transfer-Encoding', 'chunked');
       } else if (status !== 204) {
-        const declared = response.headers.get('content-length') ?? (isLocalReply(response) ? length?.toString() : undefined);
+        const declared =
+          response.headers.get('content-length') ?? (isLocalReply(response) ? length?.toString() : undefined);
         if (declared !== undefined && /^\d+$/.test(declared)) headers.push('Content-Length', declared);
       }
       this.#endsWithConnection = hasContent && length === undefined && http10;
@@ -168,4 +169,12 @@ function isOurs(name: string): boolean {
   }
 }
 
-const framing = new Set(['upgrade', 'trailer', 'connection', 'keep-alive', 'content-length', 'proxy-connection', 'transfer-encoding']);
+const framing = new Set([
+  'upgrade',
+  'trailer',
+  'connection',
+  'keep-alive',
+  'content-length',
+  'proxy-connection',
+  'transfer-encoding',
+]);

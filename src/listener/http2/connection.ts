@@ -39,7 +39,9 @@ export class Http2Connection {
     const { config } = context;
     session.on('error', () => {});
     session.on('close', () => this.#closed());
-    session.on('stream', (stream, _headers, flags, raw) => this.#stream(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0));
+    session.on('stream', (stream, _headers, flags, raw) =>
+      this.#stream(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
+    );
     session.on('ping', () => this.#controlFrame());
     session.on('remoteSettings', () => this.#controlFrame());
     // Until our settings are acknowledged the client has not shown that it speaks HTTP/2 at all.

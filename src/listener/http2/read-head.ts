@@ -86,14 +86,20 @@ export function readHead(raw: readonly string[], origin: Http2Origin, policy: Ad
   });
 
   if (!/^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$/.test(method)) return refusal(refuse(400, 'method_invalid'));
-  if (authority === undefined) return refusal(refuse(400, pseudoAuthority === undefined && host === undefined ? 'host_missing' : 'host_invalid'));
+  if (authority === undefined)
+    return refusal(refuse(400, pseudoAuthority === undefined && host === undefined ? 'host_missing' : 'host_invalid'));
   // RFC 9113 §8.3.1: host must not differ from :authority; whoever sends both differently wants one of us to be wrong.
-  if (hosts > 1 || (host !== undefined && parseAuthority(host) !== authority)) return refusal(refuse(400, 'host_mismatch'));
+  if (hosts > 1 || (host !== undefined && parseAuthority(host) !== authority))
+    return refusal(refuse(400, 'host_mismatch'));
   if (length !== undefined && !Number.isSafeInteger(length)) return refusal(refuse(400, 'content_length_invalid'));
   if (expect !== undefined && expect !== '100-continue') return refusal(refuse(417, 'expectation_not_supported'));
-  const admitted = admit({ method, target, authority, scheme: origin.scheme, version: '2', peer: origin.peer, headers }, policy);
+  const admitted = admit(
+    { method, target, authority, scheme: origin.scheme, version: '2', peer: origin.peer, headers },
+    policy,
+  );
   if ('status' in admitted) return refusal(admitted);
-  if (policy.maxBody > 0 && length !== undefined && length > policy.maxBody) return refusal(refuse(413, 'body_too_large', 'LL'));
+  if (policy.maxBody > 0 && length !== undefined && length > policy.maxBody)
+    return refusal(refuse(413, 'body_too_large', 'LL'));
   return {
     method,
     authority,
@@ -109,7 +115,9 @@ export function readHead(raw: readonly string[], origin: Http2Origin, policy: Ad
 /** RFC 9113 §8.2.1 forbids whitespace around values and nghttp2 lets it pass; in HTTP/1 it would not be part of the value. */
 function trimmed(value: string): string {
   const last = value.length - 1;
-  return last >= 0 && (isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(last))) ? value.replace(/^[ \t]+|[ \t]+$/g, '') : value;
+  return last >= 0 && (isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(last)))
+    ? value.replace(/^[ \t]+|[ \t]+$/g, '')
+    : value;
 }
 
 function isSpace(code: number): boolean {

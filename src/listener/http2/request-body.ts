@@ -90,7 +90,8 @@ export class Http2RequestBody extends BodyStream {
     const stream = this.#stream;
     // A stream that was reset, or lost with its connection, ends like one that was completed.
     if (stream.aborted || stream.rstCode !== 0) return this.fail(new Error('the request body is incomplete'));
-    if (this.length !== undefined && this.#received !== this.length) return this.fail(new Error('the request body has not the announced length'));
+    if (this.length !== undefined && this.#received !== this.length)
+      return this.fail(new Error('the request body has not the announced length'));
     if (this.#exchange !== undefined) this.#exchange.requestDuration = this.#options.elapsed();
     this.end(trailersFrom(this.#trailers, this.#options.maxTrailers));
   }

@@ -55,7 +55,8 @@ export class Http2Writer implements ResponseWriter {
       if (hasContent) {
         if (length !== undefined) headers.push('content-length', String(length));
       } else if (status !== 204) {
-        const declared = response.headers.get('content-length') ?? (isLocalReply(response) ? length?.toString() : undefined);
+        const declared =
+          response.headers.get('content-length') ?? (isLocalReply(response) ? length?.toString() : undefined);
         if (declared !== undefined && /^\d+$/.test(declared)) headers.push('content-length', declared);
       }
       const whole = hasContent ? body.whole : undefined;
@@ -151,7 +152,17 @@ function onWire(headers: Headers, lines: string[]): void {
   }
 }
 
-const notInHttp2 = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'content-length', 'http2-settings']);
+const notInHttp2 = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+  'trailer',
+  'content-length',
+  'http2-settings',
+]);
 
 function asObject(headers: Headers): OutgoingHttpHeaders {
   const fields: Record<string, string[]> = {};

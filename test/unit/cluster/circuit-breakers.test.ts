@@ -27,7 +27,13 @@ it('a permit that is given back twice counts once', () => {
   expect(breakers.max_connections.take()).toBeUndefined();
   two.release();
   expect(breakers.max_connections.used).toBe(1);
-  expect(told).toEqual(['max_connections 1', 'max_connections 1', 'max_connections -1', 'max_connections 1', 'max_connections -1']);
+  expect(told).toEqual([
+    'max_connections 1',
+    'max_connections 1',
+    'max_connections -1',
+    'max_connections 1',
+    'max_connections -1',
+  ]);
 });
 
 it('ceilings do not touch each other', () => {

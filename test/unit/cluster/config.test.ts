@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { clusterSchema } from '../../../src/cluster/config.ts';
 
 it('defaults', () => {
-  expect(v.parse(clusterSchema, { name: 'app', endpoints: ['127.0.0.1:8080', '[::1]:81', 'unix:/run/app.sock'] })).toEqual({
+  expect(
+    v.parse(clusterSchema, { name: 'app', endpoints: ['127.0.0.1:8080', '[::1]:81', 'unix:/run/app.sock'] }),
+  ).toEqual({
     name: 'app',
     endpoints: [
       { address: { kind: 'tcp', host: '127.0.0.1', port: 8080 }, weight: 1 },

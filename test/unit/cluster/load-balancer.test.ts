@@ -6,7 +6,8 @@ interface Host extends Balanced {
   active: number;
 }
 
-const hosts = (...weights: number[]): Host[] => weights.map((weight, at) => ({ address: `10.0.0.${at}:80`, weight, active: 0 }));
+const hosts = (...weights: number[]): Host[] =>
+  weights.map((weight, at) => ({ address: `10.0.0.${at}:80`, weight, active: 0 }));
 
 /** Numbers that look random and are the same every time (mulberry32). */
 function seeded(seed: number): () => number {
@@ -45,16 +46,20 @@ describe.each(loadBalancerNames)('%s', (name) => {
 
   it('answers the only one, always', () => {
     const [only] = hosts(7);
-    for (const hash of [undefined, 0, 1, 2 ** 31, 2 ** 32 - 1]) expect(make([only!]).pick({ hash, usable: all })).toBe(only);
+    for (const hash of [undefined, 0, 1, 2 ** 31, 2 ** 32 - 1])
+      expect(make([only!]).pick({ hash, usable: all })).toBe(only);
   });
 
-  it.each([[[1, 1, 1]], [[1, 5, 2]]])('never answers one that is not usable, but every other one (weights %s)', (weights) => {
-    const among = hosts(...weights);
-    const got = shares(make(among), among, (host) => host !== among[1]);
-    expect(got[1]).toBe(0);
-    expect(got[0]).toBeGreaterThan(0);
-    expect(got[2]).toBeGreaterThan(0);
-  });
+  it.each([[[1, 1, 1]], [[1, 5, 2]]])(
+    'never answers one that is not usable, but every other one (weights %s)',
+    (weights) => {
+      const among = hosts(...weights);
+      const got = shares(make(among), among, (host) => host !== among[1]);
+      expect(got[1]).toBe(0);
+      expect(got[0]).toBeGreaterThan(0);
+      expect(got[2]).toBeGreaterThan(0);
+    },
+  );
 
   it.each([[[1, 1, 1, 1]], [[1, 2, 5]], [[10, 20, 50]]])('gives shares by weight (%s)', (weights) => {
     const among = hosts(...weights);

@@ -6,7 +6,11 @@ import { makeExchange } from '../../support/filter-harness.ts';
 
 const failures: string[] = [];
 
-function link(id: string, hooks: FilterHooks, shadow = false): ChainLink & { refused: LocalReply[]; failedHooks: string[] } {
+function link(
+  id: string,
+  hooks: FilterHooks,
+  shadow = false,
+): ChainLink & { refused: LocalReply[]; failedHooks: string[] } {
   const refused: LocalReply[] = [];
   const failedHooks: string[] = [];
   return {
@@ -23,7 +27,8 @@ function link(id: string, hooks: FilterHooks, shadow = false): ChainLink & { ref
 describe('a filter chain', () => {
   it('runs requests forwards and responses backwards', async () => {
     const seen: string[] = [];
-    const named = (id: string) => link(id, { onRequest: () => void seen.push(`>${id}`), onResponse: () => void seen.push(`<${id}`) });
+    const named = (id: string) =>
+      link(id, { onRequest: () => void seen.push(`>${id}`), onResponse: () => void seen.push(`<${id}`) });
     const chain = new FilterChain([named('a'), named('b')]);
     const progress = { reached: 0 };
     expect(chain.onRequest(makeExchange(), progress)).toBeUndefined();
@@ -51,7 +56,10 @@ describe('a filter chain', () => {
     const sync = new FilterChain([link('a', { onRequest() {} })]);
     expect(sync.onRequest(makeExchange(), progress)).toBeUndefined();
     const refusal = localReply(401, 'no');
-    const mixed = new FilterChain([link('a', { onRequest: async () => {} }), link('b', { onRequest: async () => refusal })]);
+    const mixed = new FilterChain([
+      link('a', { onRequest: async () => {} }),
+      link('b', { onRequest: async () => refusal }),
+    ]);
     const result = mixed.onRequest(makeExchange(), progress);
     expect(result).toBeInstanceOf(Promise);
     expect(await result).toBe(refusal);
@@ -64,7 +72,12 @@ describe('a filter chain', () => {
   });
 
   it.each([
-    ['throws', () => { throw new Error('bug'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('bug');
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('bug'))],
   ])('answers 500 for the one exchange when a request hook %s', async (_, onRequest) => {
     const bad = link('bad', { onRequest });
@@ -76,9 +89,17 @@ describe('a filter chain', () => {
 
   it('answers 500 when a response hook throws, and still runs the filters before it', async () => {
     const seen: number[] = [];
-    const bad = link('bad', { onResponse: () => { throw new Error('bug'); } });
+    const bad = link('bad', {
+      onResponse: () => {
+        throw new Error('bug');
+      },
+    });
     const chain = new FilterChain([link('a', { onResponse: (response) => void seen.push(response.status) }), bad]);
-    const response = await chain.onResponse({ status: 200, headers: localReply(200, '').headers, body: noBody }, makeExchange(), { reached: 2 });
+    const response = await chain.onResponse(
+      { status: 200, headers: localReply(200, '').headers, body: noBody },
+      makeExchange(),
+      { reached: 2 },
+    );
     expect(response.status).toBe(500);
     expect(seen).toEqual([500]);
   });
@@ -93,7 +114,10 @@ describe('a filter chain', () => {
     async function* shout(chunks: AsyncIterable<Uint8Array>) {
       for await (const chunk of chunks) yield Buffer.from(Buffer.from(chunk).toString().toUpperCase());
     }
-    const chain = new FilterChain([link('a', { requestBody: shout, responseBody: shout }), link('b', { responseBody: () => {} })]);
+    const chain = new FilterChain([
+      link('a', { requestBody: shout, responseBody: shout }),
+      link('b', { responseBody: () => {} }),
+    ]);
     const exchange = makeExchange({ method: 'POST', body: new BytesBody(Buffer.from('in')) });
     const progress = { reached: 0 };
     void chain.onRequest(exchange, progress);
@@ -105,7 +129,11 @@ describe('a filter chain', () => {
 
   it('keeps going when a log hook throws', () => {
     const seen: string[] = [];
-    const bad = link('bad', { onLog: () => { throw new Error('bug'); } });
+    const bad = link('bad', {
+      onLog: () => {
+        throw new Error('bug');
+      },
+    });
     new FilterChain([bad, link('b', { onLog: () => void seen.push('b') })]).onLog(makeExchange());
     expect([seen, bad.failedHooks]).toEqual([['b'], ['onLog']]);
   });

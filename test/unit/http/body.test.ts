@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { BodyStream, bodyFrom, BytesBody, chunksOf, readAll, type BodySink, type BodySource } from '../../../src/http/index.ts';
+import {
+  BodyStream,
+  bodyFrom,
+  BytesBody,
+  chunksOf,
+  readAll,
+  type BodySink,
+  type BodySource,
+} from '../../../src/http/index.ts';
 
 const text = (chunks: Uint8Array[]) => Buffer.concat(chunks).toString();
 
@@ -19,7 +27,10 @@ function recordingSink(answer: () => boolean = () => true) {
 
 function recordingSource() {
   const asked = { resumed: 0, cancelled: undefined as Error | undefined };
-  const source: BodySource = { resume: () => void asked.resumed++, cancel: (reason) => void (asked.cancelled = reason) };
+  const source: BodySource = {
+    resume: () => void asked.resumed++,
+    cancel: (reason) => void (asked.cancelled = reason),
+  };
   return { source, asked };
 }
 

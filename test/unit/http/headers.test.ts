@@ -44,8 +44,16 @@ describe('hop-by-hop fields', () => {
     ['go with the fields that Connection names', ['Connection', 'close, X-Foo', 'X-Foo', '1', 'Y', '2'], ['Y', '2']],
     ['go without being named', ['Keep-Alive', 'timeout=5', 'TE', 'trailers', 'Upgrade', 'h2c', 'A', '1'], ['A', '1']],
     ['include framing', ['Transfer-Encoding', 'chunked', 'Trailer', 'x', 'A', '1'], ['A', '1']],
-    ['cannot take content-length along', ['Connection', 'content-length', 'Content-Length', '5'], ['Content-Length', '5']],
-    ['are found in several Connection lines', ['connection', 'a', 'Connection', 'b', 'a', '1', 'b', '2', 'c', '3'], ['c', '3']],
+    [
+      'cannot take content-length along',
+      ['Connection', 'content-length', 'Content-Length', '5'],
+      ['Content-Length', '5'],
+    ],
+    [
+      'are found in several Connection lines',
+      ['connection', 'a', 'Connection', 'b', 'a', '1', 'b', '2', 'c', '3'],
+      ['c', '3'],
+    ],
   ])('%s', (_, before, after) => {
     const headers = new Headers(before);
     removeHopByHop(headers);

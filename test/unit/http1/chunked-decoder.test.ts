@@ -8,7 +8,8 @@ function decode(pieces: Buffer[]): string {
   for (const piece of pieces) {
     const fault = decoder.write(piece, {
       data: (chunk) => void (body += chunk.toString('latin1')),
-      end: (trailers, rest) => void (ending = `|end ${JSON.stringify(trailers?.flat ?? [])} ${rest.toString('latin1')}`),
+      end: (trailers, rest) =>
+        void (ending = `|end ${JSON.stringify(trailers?.flat ?? [])} ${rest.toString('latin1')}`),
     });
     if (fault !== undefined) return `${body}|${fault.details}`;
   }
@@ -46,7 +47,9 @@ describe('a chunked body', () => {
   it('reads the same wherever its bytes are split', () => {
     const bytes = Buffer.from('5;x=1\r\nhello\r\n1\r\n!\r\n0\r\nA: 1\r\nB: 2\r\n\r\n');
     for (let cut = 1; cut < bytes.length; cut++) {
-      expect(decode([bytes.subarray(0, cut), bytes.subarray(cut)]), `cut at ${cut}`).toBe('hello!|end ["A","1","B","2"] ');
+      expect(decode([bytes.subarray(0, cut), bytes.subarray(cut)]), `cut at ${cut}`).toBe(
+        'hello!|end ["A","1","B","2"] ',
+      );
     }
     expect(decode([...bytes].map((byte) => Buffer.from([byte])))).toBe('hello!|end ["A","1","B","2"] ');
   });

@@ -10,21 +10,33 @@ function parse(text: string): RequestHead | string {
 
 describe('a request head', () => {
   it('keeps order, case and duplicates of end-to-end fields and takes the others out', () => {
-    const head = parse('POST /a?b HTTP/1.1\r\nHost: t\r\nX-B: 1 \r\nContent-Length: 5\r\nx-a:\t2\r\nX-B: 3\r\nTE: trailers\r\n');
+    const head = parse(
+      'POST /a?b HTTP/1.1\r\nHost: t\r\nX-B: 1 \r\nContent-Length: 5\r\nx-a:\t2\r\nX-B: 3\r\nTE: trailers\r\n',
+    );
     expect(head).toMatchObject({
       method: 'POST',
       target: '/a?b',
       minor: 1,
-      fields: { host: 't', contentLength: 5, chunked: false, te: 'trailers', flat: ['X-B', '1', 'x-a', '2', 'X-B', '3'] },
+      fields: {
+        host: 't',
+        contentLength: 5,
+        chunked: false,
+        te: 'trailers',
+        flat: ['X-B', '1', 'x-a', '2', 'X-B', '3'],
+      },
     });
   });
 
   it('forwards bytes above 127 as they are', () => {
-    expect(parse('GET / HTTP/1.1\r\nHost: t\r\nX: caf\xc3\xa9\xff\r\n')).toMatchObject({ fields: { flat: ['X', 'caf\xc3\xa9\xff'] } });
+    expect(parse('GET / HTTP/1.1\r\nHost: t\r\nX: caf\xc3\xa9\xff\r\n')).toMatchObject({
+      fields: { flat: ['X', 'caf\xc3\xa9\xff'] },
+    });
   });
 
   it('drops fields that Connection names, but never those that identity rests on', () => {
-    const head = parse('GET / HTTP/1.1\r\nHost: t\r\nConnection: x-a, authorization, x-forwarded-for\r\nX-A: 1\r\nAuthorization: b\r\nX-Forwarded-For: c\r\n');
+    const head = parse(
+      'GET / HTTP/1.1\r\nHost: t\r\nConnection: x-a, authorization, x-forwarded-for\r\nX-A: 1\r\nAuthorization: b\r\nX-Forwarded-For: c\r\n',
+    );
     expect(head).toMatchObject({ fields: { flat: ['Authorization', 'b', 'X-Forwarded-For', 'c'] } });
   });
 
@@ -35,10 +47,18 @@ describe('a request head', () => {
     ['content-length with leading zeros', 'Content-Length: 005\r\n', '400 content_length_invalid'],
     ['an empty content-length', 'Content-Length: \r\n', '400 content_length_invalid'],
     ['content-length beyond 2^53', 'Content-Length: 9999999999999999\r\n', '400 content_length_invalid'],
-    ['both framings', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', '400 content_length_with_transfer_encoding'],
+    [
+      'both framings',
+      'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n',
+      '400 content_length_with_transfer_encoding',
+    ],
     ['another coding', 'Transfer-Encoding: gzip, chunked\r\n', '400 transfer_encoding_not_chunked'],
     ['a leading comma in the coding', 'Transfer-Encoding: ,chunked\r\n', '400 transfer_encoding_not_chunked'],
-    ['chunked twice', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '400 duplicate_transfer_encoding'],
+    [
+      'chunked twice',
+      'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n',
+      '400 duplicate_transfer_encoding',
+    ],
     ['a vertical tab in the coding', 'Transfer-Encoding: \x0bchunked\r\n', '400 header_value_invalid'],
     ['two hosts', 'Host: t\r\n', '400 duplicate_host'],
     ['a space before the colon', 'X : 1\r\n', '400 space_before_colon'],
@@ -86,7 +106,10 @@ describe('reading a head', () => {
     for (let cut = 1; cut < bytes.length - 4; cut++) {
       const reader = new HeadReader(1000);
       expect(reader.read(bytes.subarray(0, cut)), `cut at ${cut}`).toBeUndefined();
-      expect(reader.read(bytes.subarray(cut)), `cut at ${cut}`).toEqual({ text: 'GET / HTTP/1.1\r\nHost: t\r\n', rest: Buffer.from('rest') });
+      expect(reader.read(bytes.subarray(cut)), `cut at ${cut}`).toEqual({
+        text: 'GET / HTTP/1.1\r\nHost: t\r\n',
+        rest: Buffer.from('rest'),
+      });
     }
   });
 

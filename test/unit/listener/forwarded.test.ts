@@ -9,11 +9,39 @@ const three = '203.0.113.128, 203.0.113.10, 203.0.113.1';
 describe("Envoy's worked examples of x-forwarded-for", () => {
   it.each([
     ['1: edge, nobody trusted in front', edge, '192.0.2.5', three, '192.0.2.5', `${three}, 192.0.2.5`],
-    ['2: internal, behind the edge of example 1', internal, '10.11.12.13', `${three}, 192.0.2.5`, '192.0.2.5', `${three}, 192.0.2.5`],
-    ['3: edge behind two trusted proxies', { ...edge, trustedHops: 2 }, '192.0.2.5', three, '203.0.113.10', `${three}, 192.0.2.5`],
-    ['4: internal, behind the edge of example 3', { ...internal, trustedHops: 2 }, '10.11.12.13', `${three}, 192.0.2.5`, '203.0.113.10', `${three}, 192.0.2.5`],
+    [
+      '2: internal, behind the edge of example 1',
+      internal,
+      '10.11.12.13',
+      `${three}, 192.0.2.5`,
+      '192.0.2.5',
+      `${three}, 192.0.2.5`,
+    ],
+    [
+      '3: edge behind two trusted proxies',
+      { ...edge, trustedHops: 2 },
+      '192.0.2.5',
+      three,
+      '203.0.113.10',
+      `${three}, 192.0.2.5`,
+    ],
+    [
+      '4: internal, behind the edge of example 3',
+      { ...internal, trustedHops: 2 },
+      '10.11.12.13',
+      `${three}, 192.0.2.5`,
+      '203.0.113.10',
+      `${three}, 192.0.2.5`,
+    ],
     ['5: internal, asked by an internal client', internal, '10.20.30.40', undefined, '10.20.30.40', undefined],
-    ['6: internal, behind the proxy of example 5', internal, '10.20.30.50', '10.20.30.40', '10.20.30.40', '10.20.30.40'],
+    [
+      '6: internal, behind the proxy of example 5',
+      internal,
+      '10.20.30.50',
+      '10.20.30.40',
+      '10.20.30.40',
+      '10.20.30.40',
+    ],
   ] as const)('%s', (_name, policy, peer, received, client, sent) => {
     const headers = received === undefined ? new Headers() : Headers.of({ 'X-Forwarded-For': received });
     expect(forward(headers, { peer, scheme: 'http', authority: 't' }, policy)).toBe(client);
@@ -23,7 +51,12 @@ describe("Envoy's worked examples of x-forwarded-for", () => {
 
 describe('clientAddress', () => {
   it.each([
-    ['takes the peer when there are fewer entries than hops', { ...edge, trustedHops: 3 }, '1.1.1.1, 2.2.2.2', '9.9.9.9'],
+    [
+      'takes the peer when there are fewer entries than hops',
+      { ...edge, trustedHops: 3 },
+      '1.1.1.1, 2.2.2.2',
+      '9.9.9.9',
+    ],
     ['takes the peer when the entry is no address', { ...edge, trustedHops: 1 }, 'unknown', '9.9.9.9'],
     ['drops ports', { ...edge, trustedHops: 1 }, '1.1.1.1:80', '1.1.1.1'],
     ['drops brackets', { ...edge, trustedHops: 1 }, '[2001:db8::1]:80', '2001:db8::1'],
@@ -65,7 +98,10 @@ describe('forward', () => {
   });
 
   it('appends no peer that has no address, or when told not to', () => {
-    for (const [peer, policy] of [['unix', edge], ['9.9.9.9', { ...edge, skipAppend: true }]] as const) {
+    for (const [peer, policy] of [
+      ['unix', edge],
+      ['9.9.9.9', { ...edge, skipAppend: true }],
+    ] as const) {
       const headers = new Headers();
       forward(headers, { ...hop, peer }, policy);
       expect(headers.has('x-forwarded-for')).toBe(false);

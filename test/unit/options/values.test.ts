@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import * as v from 'valibot';
-import { address, byteSize, cidr, compileSafeRegex, didYouMean, duration, showAddress, showDuration } from '../../../src/options/index.ts';
+import {
+  address,
+  byteSize,
+  cidr,
+  compileSafeRegex,
+  didYouMean,
+  duration,
+  showAddress,
+  showDuration,
+} from '../../../src/options/index.ts';
 
 describe('durations', () => {
   it.each([
@@ -36,12 +45,18 @@ describe('sizes', () => {
 });
 
 describe('addresses', () => {
-  it.each(['127.0.0.1:80', '[::1]:443', 'localhost:8080', 'unix:/run/app.sock'])('%s reads and shows the same', (text) => {
-    expect(showAddress(v.parse(address(), text))).toBe(text);
-  });
-  it.each(['80', ':80', 'localhost', '::1:80', '[::1]', '1.2.3.4:65536', 'unix:', 'a b:80'])('%j is refused', (text) => {
-    expect(v.safeParse(address(), text).success).toBe(false);
-  });
+  it.each(['127.0.0.1:80', '[::1]:443', 'localhost:8080', 'unix:/run/app.sock'])(
+    '%s reads and shows the same',
+    (text) => {
+      expect(showAddress(v.parse(address(), text))).toBe(text);
+    },
+  );
+  it.each(['80', ':80', 'localhost', '::1:80', '[::1]', '1.2.3.4:65536', 'unix:', 'a b:80'])(
+    '%j is refused',
+    (text) => {
+      expect(v.safeParse(address(), text).success).toBe(false);
+    },
+  );
 });
 
 describe('networks', () => {
@@ -58,9 +73,12 @@ describe('networks', () => {
 });
 
 describe('regular expressions', () => {
-  it.each(['/api/.*', '/v[0-9]+/users/\\d{1,5}', '(?:a|b)c?', '[^/]+\\.css', '(foo|bar)/x'])('%s is accepted', (pattern) => {
-    expect(compileSafeRegex(pattern)).toBeInstanceOf(RegExp);
-  });
+  it.each(['/api/.*', '/v[0-9]+/users/\\d{1,5}', '(?:a|b)c?', '[^/]+\\.css', '(foo|bar)/x'])(
+    '%s is accepted',
+    (pattern) => {
+      expect(compileSafeRegex(pattern)).toBeInstanceOf(RegExp);
+    },
+  );
   it.each(['(a+)+', '(a|a)*', '(.*)*b', '(a?)+', '(x)\\1', '(?=a)b', '([a-z]+)*$', '(', '(a{2,})*', '((a+)b?)+'])(
     '%s is refused',
     (pattern) => expect(() => compileSafeRegex(pattern)).toThrow(),
