@@ -7,4 +7,5 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validate,
   schema: async () => (await import('./schema.ts')).schema,
   certs: async () => (await import('./certs.ts')).certs,
+  conformance: async () => (await import('./conformance.ts')).conformance,
 };

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { ConfigError, showAddress } from '../options/index.ts';
+import type { Server } from '../server.ts';
 import { complain, type Command } from './command.ts';
 import { untilSignalled } from './until-signalled.ts';
 
@@ -27,23 +28,24 @@ export const run: Command = {
 };
 
 /** A running server, or the exit code after the complaint. */
-export async function startServer(file: string) {
-  const [{ loadConfig, describeFaults, InvalidConfig }, { Server }] = await Promise.all([
+export async function startServer(file: string): Promise<Server | number> {
+  const [{ loadConfig, describeFaults }, { Server }] = await Promise.all([
     import('../config/index.ts'),
     import('../server.ts'),
   ]);
-  let loaded;
   try {
-    loaded = await loadConfig(file);
-    return await Server.start(loaded);
+    const loaded = await loadConfig(file);
+    return await Server.start(loaded).catch((error: unknown) => {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const line of describeFaults(error, loaded)) complain(line);
+      return 2;
+    });
   } catch (error) {
-    if (error instanceof InvalidConfig || (error instanceof ConfigError && loaded === undefined))
+    if (error instanceof ConfigError) {
       complain(error.message);
-    else if (error instanceof ConfigError) for (const line of describeFaults(error, loaded)) complain(line);
-    else {
-      complain(`portico: ${error instanceof Error ? error.message : String(error)}`);
-      return 1;
+      return 2;
     }
-    return 2;
+    complain(`portico: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
   }
 }

@@ -1,5 +1,6 @@
 import { unescape, type WireCase } from './case-file.ts';
 import type { Observed } from './observe.ts';
+import type { RecordedRequest } from './recorder.ts';
 
 /** `dangerous`: two parties read the bytes differently, or can. `differs`: another answer than the wanted one, and safe as such. */
 export type Verdict = 'ok' | 'differs' | 'dangerous';
@@ -60,7 +61,8 @@ export function judge(wanted: WireCase, observed: Observed): Judgement {
 }
 
 function dangersIn(wanted: WireCase, { requests, unreadable }: Observed): string[] {
-  const dangers = unreadable.map((text) => `passed on: ${text.slice(0, text.indexOf(': '))}`);
+  // A proxy that tries again passes the same on twice.
+  const dangers = [...new Set(unreadable.map((text) => `passed on: ${text.slice(0, text.indexOf(': '))}`))];
   const most = Math.max(1, countRequests(wanted.fields.get('app') ?? 'nothing'));
   if (requests.length > most)
     dangers.push(`${requests.length} requests out of ${most}: ${requests[most]!.method} ${requests[most]!.target}`);
@@ -98,14 +100,21 @@ function leftOpenMatters(outcome: Outcome, client: string): boolean {
 function fieldDifferences({ fields }: WireCase, { requests }: Observed): string[] {
   const first = requests[0];
   if (first === undefined) return [];
-  const head = `${first.text}`.toLowerCase();
+  const heads = [first.text, joinedLines(first)].map((text) => text.toLowerCase());
+  const has = (text: string) => heads.some((head) => head.includes(unescape(text).toString('latin1').toLowerCase()));
   const texts = (name: string) => fields.get(name)?.split(' | ') ?? [];
-  // A field line may be written `name:value` as well.
-  const has = (text: string) => head.replace(/: */g, ': ').includes(unescape(text).toString('latin1').toLowerCase());
   return [
+    ...first.oddities.map((oddity) => `the app is given a ${oddity}`),
     ...texts('app-has').flatMap((text) => (has(text) ? [] : [`the app lacks ${text.replaceAll('\\r\\n', '')}`])),
     ...texts('app-lacks').flatMap((text) => (has(text) ? [`the app is given ${text}`] : [])),
   ];
+}
+
+/** The head with one line a name: a list and several lines are the same (RFC 9110 §5.3). */
+function joinedLines({ method, target, fields }: RecordedRequest): string {
+  const byName = Map.groupBy(fields, ([name]) => name);
+  const lines = [...byName].map(([name, members]) => `${name}: ${members.map(([, value]) => value).join(', ')}\r\n`);
+  return `${method} ${target} HTTP/1.1\r\n${lines.join('')}`;
 }
 
 function describe(outcome: Outcome, { app }: Observed): string {

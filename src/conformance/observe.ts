@@ -42,10 +42,10 @@ function clientSaw(seen: Seen): string {
 }
 
 function appSaw(recorder: Recorder): string {
-  const parts = recorder.requests.map(({ method, target, body, complete }) => {
+  const parts = recorder.requests.map(({ method, target, body, complete, oddities }) => {
     const content = body.length === 0 ? '' : ` "${escape(body.length > 100 ? `${body.length} bytes` : body)}"`;
     const place = target.length > 100 ? `${target.slice(0, 10)}… ${target.length} bytes` : escape(target);
-    return `${method} ${place}${content}${complete ? '' : ' incomplete'}`;
+    return `${method} ${place}${content}${oddities.map((oddity) => ` with a ${oddity}`).join('')}${complete ? '' : ' incomplete'}`;
   });
   for (const text of recorder.unreadable) parts.push(`unreadable ${escape(text)}`);
   return parts.length === 0 ? 'nothing' : parts.join('; ');

@@ -11,10 +11,14 @@ export interface MessageHead {
   /** Names in lower case. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly framing: { readonly chunked: true } | { readonly length: number };
+  /** What is not allowed, though everybody reads it the same. */
+  readonly oddities: readonly string[];
 }
 
 const startLine = /^([!#$%&'*+\-.^_`|~\w]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
-const fieldLine = /^([!#$%&'*+\-.^_`|~\w]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;
+const fieldLine = /^([!#$%&'*+\-.^_`|~\w]+):[ \t]*([^\r\n\0]*)$/;
+/** RFC 9110 §5.5 */
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The head, or in words why two parsers could read it differently. */
 export function readMessageHead(text: string): MessageHead | string {
@@ -22,15 +26,17 @@ export function readMessageHead(text: string): MessageHead | string {
   const line = startLine.exec(start!);
   if (line === null) return 'request line';
   const fields: [string, string][] = [];
+  const oddities = new Set<string>();
   for (const one of lines) {
     const field = fieldLine.exec(one);
     if (field === null) return whyNoField(one);
-    fields.push([field[1]!.toLowerCase(), field[2]!.trimEnd()]);
+    if (!fieldValue.test(field[2]!)) oddities.add('control byte in a value');
+    fields.push([field[1]!.toLowerCase(), field[2]!.replace(/[ \t]+$/, '')]);
   }
   const framing = framingOf(fields);
   if (typeof framing === 'string') return framing;
   if (fields.filter(([name]) => name === 'host').length > 1) return 'more than one Host';
-  return { text, method: line[1]!, target: line[2]!, minor: line[3] === '1' ? 1 : 0, fields, framing };
+  return { text, method: line[1]!, target: line[2]!, minor: line[3] === '1' ? 1 : 0, fields, framing, oddities: [...oddities] };
 }
 
 function whyNoField(line: string): string {
@@ -39,7 +45,7 @@ function whyNoField(line: string): string {
   if (line.includes('\r')) return 'bare CR';
   if (line.includes('\0')) return 'NUL';
   if (/^[^:]*[ \t]:/.test(line)) return 'space before a colon';
-  return line.includes(':') ? 'field with a control or delimiter byte' : 'field without a colon';
+  return line.includes(':') ? 'invalid field name' : 'field without a colon';
 }
 
 function framingOf(fields: readonly (readonly [string, string])[]): MessageHead['framing'] | string {
@@ -50,7 +56,7 @@ function framingOf(fields: readonly (readonly [string, string])[]): MessageHead[
     else if (name === 'transfer-encoding') codings.push(value);
     // Apps that see headers as environment variables read both spellings as one.
     else if (name.replaceAll('_', '-') === 'content-length' || name.replaceAll('_', '-') === 'transfer-encoding')
-      return `${name}`;
+      return name;
   }
   if (lengths.length > 0 && codings.length > 0) return 'Content-Length with Transfer-Encoding';
   if (lengths.length > 1) return 'more than one Content-Length';
@@ -58,7 +64,9 @@ function framingOf(fields: readonly (readonly [string, string])[]): MessageHead[
   if (codings.length === 1)
     return codings[0]!.toLowerCase() === 'chunked' ? { chunked: true } : 'Transfer-Encoding that is not chunked';
   if (lengths.length === 0) return { length: 0 };
-  return /^(?:0|[1-9]\d{0,15})$/.test(lengths[0]!) ? { length: Number(lengths[0]) } : 'invalid Content-Length';
+  if (!/^\d{1,16}$/.test(lengths[0]!)) return 'invalid Content-Length';
+  // Some parsers read 010 as eight.
+  return /^0\d/.test(lengths[0]!) ? 'Content-Length with leading zeros' : { length: Number(lengths[0]) };
 }
 
 /** As much content as has come. `rest` is undefined while it is incomplete. */

@@ -15,7 +15,7 @@ export const tableHead = row([...columns.map(([name]) => name), 'verdict']);
 
 export function tableRow({ wireCase, observed, verdict, reasons }: CaseResult): string {
   const wanted = wantedOutcomes(wireCase).join(' or ');
-  const judged = [words[verdict], ...reasons].join(': ');
+  const judged = reasons.length === 0 ? words[verdict] : `${words[verdict]}: ${reasons.join('; ')}`;
   return row([wireCase.id, wireCase.title, wanted, observed.client, observed.app, judged]);
 }
 
@@ -48,6 +48,8 @@ function row(cells: readonly string[]): string {
   return cells.map((cell, at) => (at < columns.length ? fit(cell, columns[at]![1]) : cell)).join('  ');
 }
 
-function fit(text: string, width: number): string {
+function fit(line: string, width: number): string {
+  // Titles quote bytes that terminals obey.
+  const text = line.replace(/[\x00-\x1f\x7f-\x9f]/g, '·');
   return text.length <= width ? text.padEnd(width) : `${text.slice(0, width - 1)}…`;
 }

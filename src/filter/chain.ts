@@ -55,11 +55,10 @@ export class FilterChain {
     for (let at = start; at < links.length; at++) {
       const link = links[at]!;
       progress.reached = at + 1;
-      const hook = link.hooks.onRequest;
-      if (hook === undefined) continue;
-      let result: ReturnType<typeof hook>;
+      if (link.hooks.onRequest === undefined) continue;
+      let result: void | LocalReply | Promise<void | LocalReply>;
       try {
-        result = link.hooks.onRequest!(exchange.request, exchange);
+        result = link.hooks.onRequest(exchange.request, exchange);
       } catch (error) {
         return failure(link, 'onRequest', error, exchange);
       }

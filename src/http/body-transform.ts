@@ -59,12 +59,12 @@ export function bodyFrom(chunks: AsyncIterable<Uint8Array>): Body {
   void (async () => {
     try {
       for (;;) {
-        const { done, value } = await iterator.next();
+        const next = await iterator.next();
         if (cancelled) return;
-        if (done === true) return stream.end();
+        if (next.done === true) return stream.end();
         // The wake-up must be armed before push: a sink may resume from inside it.
         const woken = new Promise<void>((resolve) => (wake = resolve));
-        if (value.byteLength > 0 && !stream.push(value)) await woken;
+        if (next.value.byteLength > 0 && !stream.push(next.value)) await woken;
       }
     } catch (error) {
       stream.fail(error instanceof Error ? error : new Error(String(error)));

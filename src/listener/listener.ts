@@ -274,12 +274,12 @@ export class Listener {
 
   /** Resolves when the last connection is closed, or at the deadline. */
   #finished(deadline: number): Promise<void> {
-    const silentUntil = performance.now() + silentGrace;
+    const silentUntil = this.#dependencies.clock.monotonic() + silentGrace;
     return new Promise((resolve) => {
       const closeIdle = () => {
         this.#http1.closeIdle();
         this.#http2.closeIdle();
-        if (performance.now() >= silentUntil) for (const socket of this.#undecided) socket.destroy();
+        if (this.#dependencies.clock.monotonic() >= silentUntil) for (const socket of this.#undecided) socket.destroy();
       };
       const interval = setInterval(closeIdle, closingInterval);
       const done = () => {

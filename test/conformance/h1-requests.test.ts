@@ -75,7 +75,7 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
 function checkHead(wanted: WireCase, recorder: Recorder): void {
   const head = recorder.requests[0]?.text.toLowerCase() ?? '';
   const has = wanted.fields.get('app-has');
-  const lacks = wanted.fields.get('app-lacks');
+  const lacks = wanted.fields.get('app-lacks') ?? wanted.fields.get('own-app-lacks');
   if (has !== undefined) for (const text of has.split(' | ')) expect(head).toContain(unescape(text).toString('latin1').toLowerCase());
   if (lacks !== undefined) for (const text of lacks.split(' | ')) expect(head).not.toContain(unescape(text).toString('latin1').toLowerCase());
 }

@@ -9,7 +9,7 @@ async function startEcho() {
   const server = new WebSocketServer({ server: app.server });
   onTestFinished(() => server.close());
   server.on('connection', (socket, request) => {
-    socket.send(`hello ${request.url} ${request.headers['x-forwarded-for']}`);
+    socket.send(`hello ${request.url} ${String(request.headers['x-forwarded-for'])}`);
     socket.on('message', (data, binary) => socket.send(data, { binary }));
   });
   return { app, server };

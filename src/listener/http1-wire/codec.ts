@@ -14,7 +14,8 @@ export interface WireContext extends CodecContext {
   now(): number;
   /** `date: …\r\n`, made once a second (RFC 9110 §6.6.1). */
   date(): string;
-  readonly draining: boolean;
+  /** Every answer from now on says that its connection ends. */
+  draining(): boolean;
 }
 
 /** HTTP/1.0 and HTTP/1.1 on bare sockets, parsed and framed by Portico itself. */
@@ -30,7 +31,6 @@ export class Http1Codec implements Codec {
   constructor(context: CodecContext) {
     const { config, policy, serve } = context;
     this.#now = serve.clock.monotonic();
-    const codec = this;
     this.#context = {
       ...context,
       limits: {
@@ -41,9 +41,7 @@ export class Http1Codec implements Codec {
       },
       now: () => this.#now,
       date: () => this.#dateLine(),
-      get draining() {
-        return codec.#draining;
-      },
+      draining: () => this.#draining,
     };
     this.#timer = setInterval(() => this.#look(), tick).unref();
   }

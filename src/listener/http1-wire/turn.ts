@@ -88,7 +88,7 @@ export class Turn {
     this.#writer = new Http1Writer(socket, this.#exchange, this.#watch, {
       http11: head === undefined || head.minor === 1,
       method: head?.method ?? '',
-      date: context.date,
+      date: () => context.date(),
       keepAlive: () => this.#mayKeepAlive(),
       elapsed: () => clock.monotonic() - this.#exchange.started,
     });
@@ -274,7 +274,7 @@ export class Turn {
       !this.#broken &&
       !this.#tunnelOffered &&
       this.#refused === undefined &&
-      !this.#context.draining &&
+      !this.#context.draining() &&
       head.fields.connection?.includes('close') !== true
     );
   }

@@ -85,7 +85,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
     try {
       head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
     this.#exchange.responseDuration = this.#options.elapsed();
     this.#state = 'writing';

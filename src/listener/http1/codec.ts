@@ -6,12 +6,16 @@ import { refuse } from '../admit.ts';
 import type { Codec, CodecContext } from '../codec.ts';
 import { Http1Connection } from './connection.ts';
 
+/** Milliseconds in which a request that is on its way still finds its connection open. */
+const silentGrace = 500;
+
 /** HTTP/1.0 and HTTP/1.1 on `node:http`, which parses and frames; what it leaves open is closed here. */
 export class Http1Codec implements Codec {
   readonly #context: CodecContext;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Http1Connection>();
   #draining = false;
+  #closingSince: number | undefined;
 
   constructor(context: CodecContext) {
     this.#context = context;
@@ -65,10 +69,10 @@ export class Http1Codec implements Codec {
   }
 
   closeIdle(): void {
-    // Only the parser knows whether half a head has arrived, but it takes a connection that never spoke for a busy one.
-    this.#server.closeIdleConnections();
-    for (const [socket, connection] of this.#connections)
-      if (connection.idle && socket.bytesRead === 0) socket.destroy();
+    const now = this.#context.serve.clock.monotonic();
+    this.#closingSince ??= now;
+    // It spares connections on which half a head has arrived, but not those that have been accepted and not spoken yet.
+    if (now - this.#closingSince >= silentGrace) this.#server.closeIdleConnections();
   }
 
   destroy(): void {
