@@ -7,7 +7,12 @@ export const conformance: Command = {
   name: 'conformance',
   doc: 'Sends ambiguous and malformed HTTP/1.1 requests through a proxy, any proxy, and tells what it lets through.',
   options: {
-    target: { type: 'string', short: 't', value: 'URL', doc: 'The proxy: http://127.0.0.1:8000. Of an https target the certificate is not checked.' },
+    target: {
+      type: 'string',
+      short: 't',
+      value: 'URL',
+      doc: 'The proxy: http://127.0.0.1:8000. Of an https target the certificate is not checked.',
+    },
     listen: {
       type: 'string',
       short: 'l',
@@ -16,7 +21,12 @@ export const conformance: Command = {
       doc: 'Where the app is that the proxy forwards to, for every host and path: it records what comes.',
     },
     case: { type: 'string', value: 'PREFIX', default: '', doc: 'Only cases whose id begins so: A, B44, C01.' },
-    quiet: { type: 'string', value: 'MS', default: '200', doc: 'Milliseconds of silence after which nothing more is expected.' },
+    quiet: {
+      type: 'string',
+      value: 'MS',
+      default: '200',
+      doc: 'Milliseconds of silence after which nothing more is expected.',
+    },
     'only-faults': { type: 'boolean', doc: 'Leaves out what is ok.' },
     'allow-remote': { type: 'boolean', doc: 'The target is not on this machine, and I may attack it.' },
   },
@@ -43,7 +53,12 @@ async function readPlan(args: CommandArguments): Promise<Plan | string> {
     import('../options/index.ts'),
     import('../conformance/case-file.ts'),
   ]);
-  const { target: url, listen: at, quiet: milliseconds, case: prefix } = args as Readonly<Record<string, string | undefined>>;
+  const {
+    target: url,
+    listen: at,
+    quiet: milliseconds,
+    case: prefix,
+  } = args as Readonly<Record<string, string | undefined>>;
   if (url === undefined) return 'which proxy? Write --target http://127.0.0.1:PORT';
   const target = parseTarget(url);
   if (target === undefined) return `not a target: ${url}; write http://127.0.0.1:PORT`;

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import type { Server } from '../server.ts';
 
 /**
@@ -6,6 +7,8 @@ import type { Server } from '../server.ts';
  * the exchanges of everybody else go on.
  */
 export function untilSignalled(server: Server, options: { hurried?: boolean } = {}): Promise<number> {
+  // Now, because a process that is killed writes nothing.
+  flushCompileCache();
   const stray = server.stats
     .counter('portico_uncaught_errors_total', 'Errors that nobody caught, such as those in stray callbacks of filters.')
     .with({});

@@ -86,13 +86,14 @@ function differencesIn(wanted: WireCase, observed: Observed): string[] {
   const whole = observed.requests.filter(({ complete }) => complete).length;
   if (whole > answered) reasons.push(`the app has answered ${whole}, the client has ${answered}`);
   const client = wanted.fields.get('client') ?? '';
-  if (client.endsWith('closed') && !observed.seen.closed && leftOpenMatters(outcome, client))
+  if (outcome === outcomes[0] && client.endsWith('closed') && !observed.seen.closed && mustClose(outcome, client)) {
     reasons.push('the connection stays open');
+  }
   return [...reasons, ...fieldDifferences(wanted, observed)];
 }
 
 /** After a refusal other than for malformed bytes the connection may go on. */
-function leftOpenMatters(outcome: Outcome, client: string): boolean {
+function mustClose(outcome: Outcome, client: string): boolean {
   if (outcome === 'refused') return client.startsWith('400');
   return outcome !== 'waits' && outcome !== 'answered';
 }

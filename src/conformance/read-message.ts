@@ -36,7 +36,15 @@ export function readMessageHead(text: string): MessageHead | string {
   const framing = framingOf(fields);
   if (typeof framing === 'string') return framing;
   if (fields.filter(([name]) => name === 'host').length > 1) return 'more than one Host';
-  return { text, method: line[1]!, target: line[2]!, minor: line[3] === '1' ? 1 : 0, fields, framing, oddities: [...oddities] };
+  return {
+    text,
+    method: line[1]!,
+    target: line[2]!,
+    minor: line[3] === '1' ? 1 : 0,
+    fields,
+    framing,
+    oddities: [...oddities],
+  };
 }
 
 function whyNoField(line: string): string {

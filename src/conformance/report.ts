@@ -36,8 +36,15 @@ export function summarize(results: readonly CaseResult[]): GroupSummary[] {
 export function summaryLines(results: readonly CaseResult[]): string[] {
   const groups = summarize(results);
   const sum = (key: Verdict | 'cases') => groups.reduce((total, group) => total + group[key], 0);
-  const total = { group: 'all', cases: sum('cases'), ok: sum('ok'), differs: sum('differs'), dangerous: sum('dangerous') };
-  const line = (name: string, ...numbers: readonly (string | number)[]) => fit(name, 60) + numbers.map((one) => String(one).padStart(10)).join('');
+  const total = {
+    group: 'all',
+    cases: sum('cases'),
+    ok: sum('ok'),
+    differs: sum('differs'),
+    dangerous: sum('dangerous'),
+  };
+  const line = (name: string, ...numbers: readonly (string | number)[]) =>
+    fit(name, 60) + numbers.map((one) => String(one).padStart(10)).join('');
   return [
     line('group', 'cases', 'ok', 'DIFFERS', 'DANGEROUS'),
     ...[...groups, total].map(({ group, cases, ok, differs, dangerous }) => line(group, cases, ok, differs, dangerous)),

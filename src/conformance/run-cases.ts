@@ -31,7 +31,8 @@ export async function* runCases(cases: readonly WireCase[], examination: Examina
   answerByTarget(recorder);
   for (const wireCase of cases) {
     const observed = await observe(connectTo(target), recorder, [wireCase.bytes], quiet);
-    if (observed.seen.unreachable !== undefined) throw new Error(`${wireCase.id}: no connection to the target: ${observed.seen.unreachable.message}`);
+    if (observed.seen.unreachable !== undefined)
+      throw new Error(`${wireCase.id}: no connection to the target: ${observed.seen.unreachable.message}`);
     yield { wireCase, observed, ...withNext(judge(wireCase, observed), await askAs(`/next-${wireCase.id}`, target)) };
   }
 }
@@ -68,14 +69,20 @@ function withNext(judgement: Judgement, { problem, wanted, got }: Answer): Judge
   const foreign = got.startsWith('200');
   return {
     verdict: foreign || judgement.verdict === 'dangerous' ? 'dangerous' : 'differs',
-    reasons: [...judgement.reasons, foreign ? `the next client got another's answer: ${got.slice(0, 80)}` : `the next client got ${problem ?? got}`],
+    reasons: [
+      ...judgement.reasons,
+      foreign ? `the next client got another's answer: ${got.slice(0, 80)}` : `the next client got ${problem ?? got}`,
+    ],
   };
 }
 
 function answerByTarget(recorder: Recorder): void {
   recorder.respond = ({ method, target }, socket) => {
     const content = answerTo(method, target);
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n${method === 'HEAD' ? '' : content}`, 'latin1');
+    socket.write(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n${method === 'HEAD' ? '' : content}`,
+      'latin1',
+    );
   };
 }
 

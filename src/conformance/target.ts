@@ -13,7 +13,11 @@ export function parseTarget(text: string): Target | undefined {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
   const tls = url.protocol === 'https:';
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), tls };
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? (tls ? 443 : 80) : Number(url.port),
+    tls,
+  };
 }
 
 /** Whether the target is on this machine: what is sent to it may break it, and is an attack on anybody else's. */
@@ -24,5 +28,11 @@ export function isLoopback({ host }: Target): boolean {
 /** A connection that is being made. Certificates are not looked at: what is examined is behind them. */
 export function connectTo({ host, port, tls }: Target): Socket {
   if (!tls) return connect(port, host);
-  return connectTls({ host, port, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false, ...(isIP(host) === 0 && { servername: host }) });
+  return connectTls({
+    host,
+    port,
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: false,
+    ...(isIP(host) === 0 && { servername: host }),
+  });
 }

@@ -48,40 +48,54 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
     expect(Http1Connection).toBeDefined();
   });
 
-  it.each(cases.map((one, index) => [one.id, one.title, one, index] as const))('%s %s', async (_id, _title, wanted, index) => {
-    await inLane(index, async ({ portico, recorder }) => {
-      const { client, app } = await observe(connect(portico.port(), '127.0.0.1'), recorder, [wanted.bytes], quiet);
-      expect({ client, app }).toEqual({ client: wanted.fields.get('client'), app: wanted.fields.get('app') });
-      checkHead(wanted, recorder);
-      await canary(portico);
-    });
-  }, 60_000);
+  it.each(cases.map((one, index) => [one.id, one.title, one, index] as const))(
+    '%s %s',
+    async (_id, _title, wanted, index) => {
+      await inLane(index, async ({ portico, recorder }) => {
+        const { client, app } = await observe(connect(portico.port(), '127.0.0.1'), recorder, [wanted.bytes], quiet);
+        expect({ client, app }).toEqual({ client: wanted.fields.get('client'), app: wanted.fields.get('app') });
+        checkHead(wanted, recorder);
+        await canary(portico);
+      });
+    },
+    60_000,
+  );
 
   it.each(
     cases
       .filter(({ bytes }) => bytes.length <= 200)
       .filter((_, index) => index % 8 === 0)
       .map((one, index) => [one.id, one, index] as const),
-  )('%s means the same when its bytes come one by one', async (_id, wanted, index) => {
-    await inLane(index, async ({ portico, recorder }) => {
-      const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
-      const { client } = await observe(connect(portico.port(), '127.0.0.1'), recorder, pieces, quiet + 50);
-      // A client that waits for 100 may get one before its content has come.
-      expect(client.replace(/^100, /, '')).toBe(wanted.fields.get('client')!.replace(/^100, /, ''));
-    });
-  }, 60_000);
+  )(
+    '%s means the same when its bytes come one by one',
+    async (_id, wanted, index) => {
+      await inLane(index, async ({ portico, recorder }) => {
+        const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
+        const { client } = await observe(connect(portico.port(), '127.0.0.1'), recorder, pieces, quiet + 50);
+        // A client that waits for 100 may get one before its content has come.
+        expect(client.replace(/^100, /, '')).toBe(wanted.fields.get('client')!.replace(/^100, /, ''));
+      });
+    },
+    60_000,
+  );
 });
 
 function checkHead(wanted: WireCase, recorder: Recorder): void {
   const head = recorder.requests[0]?.text.toLowerCase() ?? '';
   const has = wanted.fields.get('app-has');
   const lacks = wanted.fields.get('app-lacks') ?? wanted.fields.get('own-app-lacks');
-  if (has !== undefined) for (const text of has.split(' | ')) expect(head).toContain(unescape(text).toString('latin1').toLowerCase());
-  if (lacks !== undefined) for (const text of lacks.split(' | ')) expect(head).not.toContain(unescape(text).toString('latin1').toLowerCase());
+  if (has !== undefined)
+    for (const text of has.split(' | ')) expect(head).toContain(unescape(text).toString('latin1').toLowerCase());
+  if (lacks !== undefined)
+    for (const text of lacks.split(' | ')) expect(head).not.toContain(unescape(text).toString('latin1').toLowerCase());
 }
 
 /** Whatever the case did, the next client gets its own answer. */
 async function canary(portico: Portico): Promise<void> {
-  const seen = await exchangeBytes(portico.port(), [Buffer.from('GET /canary HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')], { quiet: 2000 });
+  const seen = await exchangeBytes(
+    portico.port(),
+    [Buffer.from('GET /canary HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')],
+    { quiet: 2000 },
+  );
   expect(seen.messages.map(({ status, body }) => [status, body])).toEqual([[200, 'ok']]);
 }

@@ -20,16 +20,27 @@ virtual_hosts: [{ name: app, domains: ['*'], routes: [{ match: { prefix: / }, ro
     const [method] = fields.get('request')!.split(' ');
     const partial = method === 'POST' ? 'Content-Length: 1000\r\n\r\nabc' : '\r\n';
     const request = Buffer.from(`${method} / HTTP/1.1\r\nHost: t\r\n${partial}`);
-    const seen = await exchangeBytes(portico.port(), [request], { quiet: Number(fields.get('wait') ?? 150), heads: method === 'HEAD' });
-    const messages = seen.messages.map(({ status, body, complete }) => `${status} ${JSON.stringify(escape(body))}${complete ? '' : ' broken'}`);
+    const seen = await exchangeBytes(portico.port(), [request], {
+      quiet: Number(fields.get('wait') ?? 150),
+      heads: method === 'HEAD',
+    });
+    const messages = seen.messages.map(
+      ({ status, body, complete }) => `${status} ${JSON.stringify(escape(body))}${complete ? '' : ' broken'}`,
+    );
     const wanted = fields.get('client');
     if (wanted !== undefined) expect([...messages, seen.closed ? 'closed' : 'open'].join(', ')).toBe(wanted);
     const lacks = fields.get('client-lacks');
     const has = fields.get('client-has');
-    if (has !== undefined) for (const text of has.split(' | ')) expect(escape(seen.raw).toLowerCase()).toContain(text.toLowerCase());
-    if (lacks !== undefined) for (const text of lacks.split(' | ')) expect(escape(seen.raw).toLowerCase()).not.toContain(text.toLowerCase());
+    if (has !== undefined)
+      for (const text of has.split(' | ')) expect(escape(seen.raw).toLowerCase()).toContain(text.toLowerCase());
+    if (lacks !== undefined)
+      for (const text of lacks.split(' | ')) expect(escape(seen.raw).toLowerCase()).not.toContain(text.toLowerCase());
 
-    const canary = await exchangeBytes(portico.port(), [Buffer.from('GET /canary HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')], { quiet: 2000 });
+    const canary = await exchangeBytes(
+      portico.port(),
+      [Buffer.from('GET /canary HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')],
+      { quiet: 2000 },
+    );
     expect(canary.messages.map(({ status, body }) => [status, body])).toEqual([[200, 'canary']]);
     const reused = app.connections.some(({ heads }) => heads > 1);
     expect(reused ? 'reused' : 'not reused').toBe(fields.get('connection'));
