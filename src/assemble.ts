@@ -1,17 +1,17 @@
 /** From a configuration to live listeners, a route table and clusters: the one file that knows every room. */
-import { resolve } from 'node:path';
-import { createCluster, type Cluster, type ClusterDeps } from './cluster/cluster.ts';
-import type { ConfiguredFilter, LoadedConfig } from './config/index.ts';
-import { FilterChain } from './filter/chain.ts';
+import { collect } from './assemble/collect.ts';
+import { fingerprint } from './assemble/fingerprint.ts';
+import type { RequestSamples } from './assemble/request-samples.ts';
+import { assembleRouting, type Routing } from './assemble/routing.ts';
+import type { ClusterDeps } from './cluster/cluster.ts';
+import type { LoadedConfig } from './config/index.ts';
 import type { Clock } from './filter/define-filter.ts';
-import { createInstance, type FilterDependencies, type FilterInstance } from './filter/instance.ts';
 import { createListener, type Listener, type ListenerDependencies } from './listener/listener.ts';
-import { ConfigError, type Fault, type OptionPath } from './options/index.ts';
+import { ConfigError, showAddress, type Fault } from './options/index.ts';
 import type { ProcessLog } from './process-log.ts';
-import type { RouteConfig } from './router/config.ts';
-import { compileRouteTable } from './router/route-table.ts';
-import type { RouteTable } from './router/route.ts';
 import type { Stats } from './stats/index.ts';
+
+export type { Routing } from './assemble/routing.ts';
 
 /** What outlives a configuration. */
 export interface AssembleParts {
@@ -20,227 +20,106 @@ export interface AssembleParts {
   readonly clock: Clock;
   /** From 0 to below 1. */
   readonly random: () => number;
+  /** Keeps the last requests for comparisons; left out, none are kept. */
+  readonly samples?: RequestSamples;
   /** Other implementations of the wire than the default ones, for tests that compare them. */
   readonly http1?: ListenerDependencies['http1'];
   readonly connect?: ClusterDeps['connection'];
 }
 
-/** Where requests go: replaced as a whole by a reload. */
-export interface Routing {
-  readonly routes: RouteTable;
-  /** Filters of requests that were refused before they had a route. */
-  readonly refusedChain: FilterChain;
-  readonly clusters: readonly Cluster[];
-  /** Begins to look for the endpoints of clusters; resolves when each has been asked for once. Never rejects. */
-  start(): Promise<void>;
-  /** Stops filters and closes connections to the app that are not in use. */
-  close(): Promise<void>;
-}
-
+/** Everything that a configuration asks for. */
 export interface Assembly {
+  readonly loaded: LoadedConfig;
   readonly routing: Routing;
   readonly listeners: readonly Listener[];
+  /** How it differs from the one before, whose parts it has taken over where they are the same. */
+  readonly steps: ListenerSteps;
+  /** What listeners ask where exchanges go; it outlives the assembly. */
+  readonly live: { routing: Routing };
+  /** Makes its routes those of all its listeners. Exchanges that have begun go on by the old ones. */
+  activate(): void;
+  /** Undoes what was made for it alone; what it has taken over stays with the one before. */
+  discard(): Promise<void>;
 }
+
+export interface ListenerSteps {
+  /** To be opened. */
+  readonly open: readonly Listener[];
+  /** Same address, other options: the new one gets the socket of the old one, so that nobody is refused. */
+  readonly replace: readonly { readonly from: Listener; readonly to: Listener }[];
+  /** To be closed, when they are done. */
+  readonly close: readonly Listener[];
+}
+
+/** What a listener was made from. */
+const madeFrom = new WeakMap<Listener, { readonly key: string; readonly address: string }>();
 
 /**
  * Makes everything a configuration asks for, ready to listen and not listening.
+ * @param previous what runs now: parts of it that the configuration leaves as they are become parts of the new one
  * @throws ConfigError with every fault that only making it could find; nothing it started goes on then
  */
-export async function assemble(loaded: LoadedConfig, parts: AssembleParts): Promise<Assembly> {
+export async function assemble(loaded: LoadedConfig, parts: AssembleParts, previous?: Assembly): Promise<Assembly> {
   const faults: Fault[] = [];
-  const routing = await collect(faults, () => assembleRouting(loaded, parts));
-  const resolvePath = pathsFrom(loaded);
+  const routing = await collect(faults, () => assembleRouting(loaded, parts, previous?.routing.parts));
+  const live = previous?.live ?? { routing: routing! };
   const listeners: Listener[] = [];
   for (const [index, config] of loaded.config.listeners.entries()) {
+    const key = fingerprint([config.name, loaded.written(['listeners', index]) ?? null]);
+    const same = previous?.listeners.find((one) => madeFrom.get(one)?.key === key);
+    if (same !== undefined) {
+      listeners.push(same);
+      continue;
+    }
     const listener = await collect(faults, () =>
       createListener(config, {
-        routes: () => routing!.routes,
-        refusedChain: () => routing!.refusedChain,
+        routes: () => live.routing.routes,
+        refusedChain: () => live.routing.refusedChain,
+        generation: () => live.routing.generation,
         stats: parts.stats,
         clock: parts.clock,
         log: parts.log.child(`listener ${config.name}`),
-        resolvePath,
+        resolvePath: (path) => loaded.resolvePath(path),
         path: ['listeners', index],
         ...(parts.http1 === undefined ? {} : { http1: parts.http1 }),
       }),
     );
-    if (listener !== undefined) listeners.push(listener);
+    if (listener === undefined) continue;
+    madeFrom.set(listener, { key, address: showAddress(config.address) });
+    listeners.push(listener);
   }
-  if (faults.length === 0 && routing !== undefined) return { routing, listeners };
-  for (const listener of listeners) await listener.close(0);
-  await routing?.close();
-  throw new ConfigError(faults);
-}
-
-async function assembleRouting(loaded: LoadedConfig, parts: AssembleParts): Promise<Routing> {
-  const faults: Fault[] = [];
-  const resolvePath = pathsFrom(loaded);
-  const clusters = new Map<string, Cluster>();
-  for (const [index, config] of loaded.config.clusters.entries()) {
-    const path: OptionPath = ['clusters', index];
-    if (clusters.has(config.name)) {
-      faults.push({ path: [...path, 'name'], message: `another cluster has the name ${config.name} already` });
-      continue;
-    }
-    const { stats, clock, random } = parts;
-    const log = parts.log.child(`cluster ${config.name}`);
-    const cluster = await collect(
-      faults,
-      () =>
-        createCluster(config, {
-          stats,
-          clock,
-          random,
-          log,
-          resolvePath,
-          ...(parts.connect === undefined ? {} : { connection: parts.connect }),
-        }),
-      path,
-    );
-    if (cluster !== undefined) clusters.set(config.name, cluster);
+  const steps = stepsBetween(previous?.listeners ?? [], listeners);
+  const made = [...steps.open, ...steps.replace.map(({ to }) => to)];
+  async function discard(): Promise<void> {
+    for (const listener of made) await listener.close(0);
+    await routing?.close();
   }
-  const filters = new Filters(loaded, {
-    stats: parts.stats,
-    log: parts.log,
-    clock: parts.clock,
-    cluster: (name) => clusters.get(name),
-    resolvePath,
-  });
-  async function close(): Promise<void> {
-    await filters.close();
-    for (const cluster of clusters.values()) cluster.close();
-  }
-  await filters.create(faults);
-  const routes = await collect(faults, () =>
-    compileRouteTable(loaded.config.virtual_hosts, {
-      cluster: (name) => clusters.get(name),
-      clusterNames: clusters.keys(),
-      chainFor: (route) => filters.chainOf(route),
-      notFoundChain: filters.shared,
-      stats: parts.stats,
-      random: parts.random,
-      clock: parts.clock,
-    }),
-  );
-  if (faults.length > 0 || routes === undefined) {
-    await close();
+  if (faults.length > 0 || routing === undefined) {
+    await discard();
     throw new ConfigError(faults);
   }
-  async function start(): Promise<void> {
-    await Promise.all([...clusters.values()].map((cluster) => cluster.start()));
+  function activate(): void {
+    live.routing = routing!;
+    routing!.activate();
   }
-  return { routes, refusedChain: filters.shared, clusters: [...clusters.values()], start, close };
+  return { loaded, routing, listeners, steps, live, activate, discard };
 }
 
-/** The filters of a configuration, each created once per place of use, and the chains made of them. */
-class Filters {
-  readonly #loaded: LoadedConfig;
-  readonly #deps: FilterDependencies;
-  readonly #instances: FilterInstance[] = [];
-  readonly #chains = new Map<RouteConfig, FilterChain>();
-  #shared = new FilterChain([]);
-
-  constructor(loaded: LoadedConfig, deps: FilterDependencies) {
-    this.#loaded = loaded;
-    this.#deps = deps;
-  }
-
-  /** The chain of every route that overrides nothing. */
-  get shared(): FilterChain {
-    return this.#shared;
-  }
-
-  chainOf(route: RouteConfig): FilterChain {
-    return this.#chains.get(route) ?? this.#shared;
-  }
-
-  async create(faults: Fault[]): Promise<void> {
-    const shared = new Map<string, FilterInstance>();
-    for (const filter of this.#loaded.filters) {
-      if (filter.disabled && !this.#wantedSomewhere(filter)) continue;
-      const instance = await this.#create(filter, filter.config, undefined, [...filter.path, 'config'], faults);
-      if (instance !== undefined) shared.set(filter.id, instance);
-    }
-    const enabled = this.#loaded.filters.filter(({ disabled }) => !disabled);
-    this.#shared = new FilterChain(enabled.flatMap(({ id }) => shared.get(id)?.link ?? []));
-    for (const [hostIndex, host] of this.#loaded.config.virtual_hosts.entries()) {
-      for (const [routeIndex, route] of host.routes.entries()) {
-        const overrides = this.#loaded.overridesOf(hostIndex, routeIndex);
-        if (overrides.size === 0) continue;
-        const links = [];
-        for (const filter of this.#loaded.filters) {
-          const override = overrides.get(filter.id);
-          if (override?.disabled ?? filter.disabled) continue;
-          const name = route.name ?? `${host.name}/${routeIndex}`;
-          const instance =
-            override?.config === undefined
-              ? shared.get(filter.id)
-              : await this.#create(filter, override.config, name, override.path, faults);
-          if (instance !== undefined) links.push(instance.link);
-        }
-        this.#chains.set(route, new FilterChain(links));
-      }
+function stepsBetween(before: readonly Listener[], after: readonly Listener[]): ListenerSteps {
+  const leaving = new Set(before.filter((one) => !after.includes(one)));
+  const open: Listener[] = [];
+  const replace: { from: Listener; to: Listener }[] = [];
+  for (const to of after.filter((one) => !before.includes(one))) {
+    const { address } = madeFrom.get(to)!;
+    const there = [...leaving].filter((one) => madeFrom.get(one)!.address === address);
+    // Port 0 may stand there more than once, for different ports.
+    const from = there.find(({ name }) => name === to.name) ?? there[0];
+    if (from === undefined) {
+      open.push(to);
+    } else {
+      leaving.delete(from);
+      replace.push({ from, to });
     }
   }
-
-  /** A filter that is off still has to exist when a route switches it on with the options it has here. */
-  #wantedSomewhere(filter: ConfiguredFilter): boolean {
-    return this.#loaded.config.virtual_hosts.some((host, hostIndex) =>
-      host.routes.some((_, routeIndex) => {
-        const override = this.#loaded.overridesOf(hostIndex, routeIndex).get(filter.id);
-        return override !== undefined && !override.disabled && override.config === undefined;
-      }),
-    );
-  }
-
-  async #create(
-    filter: ConfiguredFilter,
-    config: unknown,
-    route: string | undefined,
-    path: OptionPath,
-    faults: Fault[],
-  ): Promise<FilterInstance | undefined> {
-    const { id, name, definition, mode } = filter;
-    try {
-      const instance = await createInstance(
-        { id, name, definition, config, shadow: mode === 'shadow', route },
-        this.#deps,
-      );
-      this.#instances.push(instance);
-      return instance;
-    } catch (error) {
-      if (error instanceof ConfigError)
-        faults.push(...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path] })));
-      else faults.push({ path, message: error instanceof Error ? error.message : String(error) });
-      return undefined;
-    }
-  }
-
-  async close(): Promise<void> {
-    for (const instance of this.#instances) {
-      try {
-        await instance.close();
-      } catch (error) {
-        this.#deps.log.error(`filter ${instance.link.id} failed to close`, { error });
-      }
-    }
-  }
-}
-
-function pathsFrom(loaded: LoadedConfig): (path: string) => string {
-  return (path) => resolve(loaded.folder, path);
-}
-
-/**
- * Goes on after a faulty part, so that all faults are told at once.
- * @param at what the paths of its faults start from
- */
-async function collect<T>(faults: Fault[], make: () => T | Promise<T>, at: OptionPath = []): Promise<T | undefined> {
-  try {
-    return await make();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    faults.push(...error.faults.map((fault) => ({ ...fault, path: [...at, ...fault.path] })));
-    return undefined;
-  }
+  return { open, replace, close: [...leaving] };
 }

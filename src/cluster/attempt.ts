@@ -13,8 +13,12 @@ export interface Attempt {
   readonly hash: number | undefined;
   /** Endpoints that failed earlier in this exchange: others are preferred. */
   readonly avoid: ReadonlySet<string>;
-  /** True from the second try on: it needs a retry permit (`max_retries`). */
+  /** The app may have had to bear an earlier try: this one needs a retry permit (`retry_budget` or `max_retries`). */
   readonly isRetry: boolean;
+  /** An idle connection will not do: one was just found dead. */
+  readonly fresh?: boolean;
+  /** Reading of the monotonic clock after which nobody waits any more, if there is one and it is known. */
+  readonly deadline?: number | undefined;
   /** Milliseconds from the start of the try to the response head; 0 is off. Beyond: UpstreamError 504 UT, `upstream_per_try_timeout`. */
   readonly perTryTimeout: number;
   /** Milliseconds without a byte in either direction; 0 is off. */

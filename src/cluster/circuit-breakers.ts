@@ -1,7 +1,8 @@
 import { UpstreamError } from '../http/index.ts';
 import type { CircuitBreakersConfig } from './config.ts';
+import { RetryBudget } from './retry-budget.ts';
 
-export type Ceiling = keyof CircuitBreakersConfig;
+export type Ceiling = 'max_connections' | 'max_pending_requests' | 'max_requests' | 'max_retries';
 
 /** A place under a ceiling. Giving it back twice is harmless. */
 export interface Permit {
@@ -23,6 +24,9 @@ export class Allowance {
     return this.#used;
   }
 
+  /** A ceiling of fixed height does not care. */
+  firstTry(): void {}
+
   take(): Permit | undefined {
     if (this.#used >= this.most) return undefined;
     this.#used++;
@@ -40,19 +44,29 @@ export class Allowance {
 }
 
 /** The four ceilings of a cluster: what may be under way at a time. They limit concurrency, not errors. */
-export type CircuitBreakers = Readonly<Record<Ceiling, Allowance>>;
+export interface CircuitBreakers extends Readonly<Record<Exclude<Ceiling, 'max_retries'>, Allowance>> {
+  readonly max_retries: Allowance | RetryBudget;
+}
 
-/** @param changed told of every permit taken (1) or given back (-1) */
+/**
+ * @param changed told of every permit taken (1) or given back (-1)
+ * @param now milliseconds of a clock that never jumps
+ */
 export function createCircuitBreakers(
   config: CircuitBreakersConfig,
   changed: (ceiling: Ceiling, by: 1 | -1) => void = () => {},
+  now: () => number = () => performance.now(),
 ): CircuitBreakers {
-  const allowance = (ceiling: Ceiling) => new Allowance(config[ceiling], (by) => changed(ceiling, by));
+  const allowance = (ceiling: Ceiling, most: number) => new Allowance(most, (by) => changed(ceiling, by));
+  const requests = allowance('max_requests', config.max_requests);
   return {
-    max_connections: allowance('max_connections'),
-    max_pending_requests: allowance('max_pending_requests'),
-    max_requests: allowance('max_requests'),
-    max_retries: allowance('max_retries'),
+    max_connections: allowance('max_connections', config.max_connections),
+    max_pending_requests: allowance('max_pending_requests', config.max_pending_requests),
+    max_requests: requests,
+    max_retries:
+      config.max_retries === undefined
+        ? new RetryBudget(config.retry_budget, () => requests.used, now)
+        : allowance('max_retries', config.max_retries),
   };
 }
 

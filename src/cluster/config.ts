@@ -19,6 +19,20 @@ const endpointSchema = v.union(
       : 'must be an address such as 127.0.0.1:8080, or an object { address, weight }',
 );
 
+const retryBudgetSchema = v.strictObject({
+  budget_percent: v.optional(
+    doc(
+      'Retries that the app may have to bear: at most this share of the requests under way, and of all first tries. Tries that never reached the app do not count.',
+      integer(0, 100),
+    ),
+    20,
+  ),
+  min_retry_concurrency: v.optional(
+    doc('So many retries are possible however few requests there are.', integer(0, 1_000_000)),
+    3,
+  ),
+});
+
 const circuitBreakersSchema = v.strictObject({
   max_connections: v.optional(
     doc('Open connections to all endpoints together; requests beyond it wait for one.', integer(1, 65_535)),
@@ -29,7 +43,16 @@ const circuitBreakersSchema = v.strictObject({
     1024,
   ),
   max_requests: v.optional(doc('Requests under way; beyond it 503 `UO` at once.', integer(1, 1_000_000)), 1024),
-  max_retries: v.optional(doc('Retries under way; beyond it a retry gets 503 `UO`.', integer(0, 1_000_000)), 3),
+  retry_budget: v.optional(
+    doc(
+      'Retries in proportion to requests, so that a failing app sees at most that much more load; what goes beyond is not tried again.',
+      retryBudgetSchema,
+    ),
+    {},
+  ),
+  max_retries: v.optional(
+    doc('A fixed ceiling on retries under way, in place of retry_budget; beyond it no retry.', integer(0, 1_000_000)),
+  ),
 });
 
 const errorRateBreakerSchema = v.strictObject({
@@ -45,6 +68,10 @@ const errorRateBreakerSchema = v.strictObject({
   open_duration: v.optional(
     doc('How long requests are refused before one is let through to see whether the app is back.', atLeast(10, '10ms')),
     '30s',
+  ),
+  max_open_duration: v.optional(
+    doc('Each probe that fails doubles the time until the next one, up to this.', atLeast(10, '10ms')),
+    '300s',
   ),
 });
 
@@ -68,6 +95,84 @@ const outlierDetectionSchema = v.strictObject({
       integer(0, 100),
     ),
     10,
+  ),
+});
+
+const holdSchema = v.strictObject({
+  max_requests: v.optional(doc('Most requests that wait; beyond it 503 at once. 0 turns it off.', integer(0, 1_000_000)), 1024),
+  max_wait: v.optional(
+    doc('Longest wait of a request; never beyond the timeout of its route. Then 503 with `Retry-After`.', atLeast(1, '1ms')),
+    '5s',
+  ),
+  max_outage: v.optional(
+    doc('An app that has been away for longer is no longer waited for: 503 at once, until it is back.', atLeast(1, '1ms')),
+    '30s',
+  ),
+  probe_interval: v.optional(
+    doc('How often the app is asked for a connection while requests wait.', atLeast(5, '5ms')),
+    '50ms',
+  ),
+});
+
+const statusSchema = v.union(
+  [
+    v.pipe(
+      integer(100, 599),
+      v.transform((status) => ({ min: status, max: status })),
+    ),
+    v.pipe(
+      v.strictObject({
+        min: doc('Lowest status.', integer(100, 599)),
+        max: doc('Highest status.', integer(100, 599)),
+      }),
+      v.check(({ min, max }) => min <= max, 'min must not be more than max'),
+    ),
+  ],
+  'must be a status such as 200, or a range { min: 200, max: 299 }',
+);
+
+const healthCheckSchema = v.pipe(
+  v.strictObject({
+    http: v.optional(
+      doc(
+        'Ask with GET. An answer with another status makes the endpoint unhealthy at once.',
+        v.strictObject({
+          path: v.optional(doc('What to ask for.', v.pipe(v.string(), v.regex(/^\/[!-~]*$/, 'must be a path'))), '/'),
+          host: v.optional(
+            doc('The host field. Default: name of the cluster.', v.pipe(v.string(), v.regex(/^[!-~]+$/, 'must be a host'))),
+          ),
+          expected_statuses: v.optional(
+            doc('Statuses of a healthy endpoint, or ranges `{ min, max }`.', v.pipe(v.array(statusSchema), v.minLength(1))),
+            [200],
+          ),
+        }),
+      ),
+    ),
+    tcp: v.optional(doc('Only open a connection: `{}`.', v.strictObject({}))),
+    interval: v.optional(doc('Time from check to check.', atLeast(10, '10ms')), '5s'),
+    interval_jitter: v.optional(doc('A random time up to this is added to each interval.', duration()), '0s'),
+    timeout: v.optional(doc('How long a check may take.', atLeast(1, '1ms')), '1s'),
+    unhealthy_threshold: v.optional(
+      doc('So many checks in a row without an answer make an endpoint unhealthy.', integer(1, 1000)),
+      2,
+    ),
+    healthy_threshold: v.optional(
+      doc('So many good checks in a row make it healthy again. The very first one is enough.', integer(1, 1000)),
+      1,
+    ),
+  }),
+  v.check(
+    ({ http, tcp }) => (http === undefined) !== (tcp === undefined),
+    'must have either http or tcp, such as { http: { path: /healthz } }',
+  ),
+);
+
+const slowStartSchema = v.strictObject({
+  window: v.optional(doc('How long an endpoint that is new or back gets less than its share.', atLeast(1, '1ms')), '30s'),
+  min_weight_percent: v.optional(doc('The share of its weight that it starts with.', integer(1, 100)), 10),
+  aggression: v.optional(
+    doc('1 grows evenly; more grows fast at first.', v.pipe(v.number('must be a number'), v.minValue(0.1), v.maxValue(100))),
+    1,
   ),
 });
 
@@ -100,7 +205,7 @@ export const clusterSchema = v.strictObject({
   ),
   idle_timeout: v.optional(
     doc(
-      'An unused connection is closed after this. Less than the keep-alive timeout of the app (5s in Node.js) avoids races; a shorter `Keep-Alive: timeout=` hint of the app, less one second, wins. 0 is off.',
+      'An unused connection is closed after this. Less than the keep-alive timeout of the app (5s in Node.js) avoids races; a shorter `Keep-Alive: timeout=` hint of the app wins, less one second (half of it at most). When the app is seen to close unused connections earlier, they are not used again shortly before that. 0 is off.',
       duration(),
     ),
     '4s',
@@ -126,6 +231,30 @@ export const clusterSchema = v.strictObject({
       outlierDetectionSchema,
     ),
   ),
+  health_check: v.optional(
+    doc('Asks each endpoint again and again whether it is well, and leaves out those that are not. Off unless given.', healthCheckSchema),
+  ),
+  healthy_panic_threshold: v.optional(
+    doc(
+      'With a smaller share of healthy endpoints than this, in percent, health is ignored: some answers are better than none. 0 never does.',
+      integer(0, 100),
+    ),
+    50,
+  ),
+  slow_start: v.optional(
+    doc(
+      'Lets the share of an endpoint that is new, or back, grow step by step; not with ring_hash. Off unless given; `{}` takes the defaults.',
+      slowStartSchema,
+    ),
+  ),
+  hold: v.optional(
+    doc(
+      'Bridges a restart of the app: when an app that was there refuses connections on all endpoints, requests it has not seen wait ' +
+        'for it, whatever their method, and are let go step by step when it is back.',
+      holdSchema,
+    ),
+    {},
+  ),
   tls: v.optional(doc('Speak TLS to the endpoints. `{}` takes the defaults; certificates are verified.', tlsSchema)),
   dns: v.optional(doc('How host names are resolved.', dnsSchema), {}),
 });
@@ -134,6 +263,10 @@ export type ClusterConfig = v.InferOutput<typeof clusterSchema>;
 export type CircuitBreakersConfig = ClusterConfig['circuit_breakers'];
 export type ErrorRateBreakerConfig = NonNullable<ClusterConfig['error_rate_breaker']>;
 export type OutlierDetectionConfig = NonNullable<ClusterConfig['outlier_detection']>;
+export type RetryBudgetConfig = CircuitBreakersConfig['retry_budget'];
+export type HoldConfig = ClusterConfig['hold'];
+export type HealthCheckConfig = NonNullable<ClusterConfig['health_check']>;
+export type SlowStartConfig = NonNullable<ClusterConfig['slow_start']>;
 export type UpstreamTlsConfig = NonNullable<ClusterConfig['tls']>;
 
 /** A duration that is never zero: 0 would mean something else, or nothing, to a timer. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { UpstreamError } from '../http/index.ts';
 import { overflow, type CircuitBreakers, type Permit } from './circuit-breakers.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { IdleLimit } from './idle-limit.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { openSocket, type SocketTls } from './upstream-socket.ts';
 
@@ -13,19 +14,30 @@ export interface ConnectionPoolOptions {
   /** Speaks HTTP on an open socket. */
   connection(socket: Socket): UpstreamConnection;
   /** Told of every connection opened or failed, and of every request that had to wait for one. */
-  onConnect(error: UpstreamError | undefined): void;
+  onConnect(endpoint: Endpoint, error: UpstreamError | undefined): void;
   onWait(): void;
+  /** For how long an unused connection is good. */
+  readonly idleLimit: IdleLimit;
+  /** Milliseconds of a clock that never jumps. */
+  now(): number;
 }
+
+/** Milliseconds without use after which a connection must show that it lives before it gets a request. */
+const longIdle = 50;
 
 /** A connection lent for one request. Give it back by exactly one of the two. */
 export interface Lease {
   readonly connection: UpstreamConnection;
   /** It has carried other requests before. */
   readonly reused: boolean;
+  /** It had been unused for long, so that the app may have closed it by itself just now. */
+  readonly wasLongIdle: boolean;
   /** The exchange is over and whole: the connection may carry another one. */
   release(): void;
   /** The connection must not be used again. */
   discard(): void;
+  /** It was found dead when it was used again. Those of its age likely are too: the app has restarted, or tidied up. */
+  foundDead(): void;
 }
 
 /** Somebody's request for a connection, from asking to having. */
@@ -43,6 +55,8 @@ interface Wish {
 interface Pooled {
   readonly endpoint: Endpoint;
   readonly connection: UpstreamConnection;
+  /** Clock reading since which it is unused; negative while it is used. */
+  idleSince: number;
 }
 
 /**
@@ -144,10 +158,12 @@ export class ConnectionPool {
   /** Serves the wish if a connection is there or may be opened. */
   #grant(wish: Wish): boolean {
     if (wish.kind === 'any') {
-      const pooled = this.#takeIdle(wish.endpoint);
+      const now = this.#options.now();
+      const pooled = this.#takeIdle(wish.endpoint, now);
       if (pooled !== undefined) {
-        wish.over = true;
-        wish.done(undefined, this.#lease(pooled), undefined);
+        const idle = now - pooled.idleSince;
+        if (idle < longIdle) this.#hand(pooled, idle, wish);
+        else this.#handIfAlive(pooled, idle, wish);
         return true;
       }
     }
@@ -155,6 +171,30 @@ export class ConnectionPool {
     if (place === undefined) return false;
     this.#open(wish, place);
     return true;
+  }
+
+  #hand(pooled: Pooled, idle: number, wish: Wish): void {
+    wish.over = true;
+    pooled.idleSince = -1;
+    wish.done(undefined, this.#lease(pooled, idle), undefined);
+  }
+
+  /**
+   * The app may have closed it a moment ago. Two turns of the event loop, of which one surely looks at the sockets, let
+   * that be known before a request is at stake.
+   */
+  #handIfAlive(pooled: Pooled, idle: number, wish: Wish): void {
+    let turn = setImmediate(() => {
+      turn = setImmediate(() => {
+        wish.giveUp = undefined;
+        if (pooled.connection.usable) this.#hand(pooled, idle, wish);
+        else if (!this.#grant(wish)) this.#enqueue(wish);
+      });
+    });
+    wish.giveUp = () => {
+      clearImmediate(turn);
+      this.#keep(pooled);
+    };
   }
 
   #place(): Permit | undefined {
@@ -182,17 +222,17 @@ export class ConnectionPool {
     const cancel = openSocket(endpoint.target, { endpoint: endpoint.address, connectTimeout, tls }, (error, socket) => {
       wish.over = true;
       wish.giveUp = undefined;
-      this.#options.onConnect(error);
+      this.#options.onConnect(endpoint, error);
       if (socket === undefined) {
         leave();
         return wish.done(error, undefined, undefined);
       }
       socket.once('close', leave);
       if (wish.kind === 'socket') return wish.done(undefined, undefined, socket);
-      const pooled = { endpoint, connection: this.#options.connection(socket) };
+      const pooled: Pooled = { endpoint, connection: this.#options.connection(socket), idleSince: -1 };
       this.#places.set(pooled.connection, place);
-      socket.once('close', () => this.#forget(pooled));
-      wish.done(undefined, this.#lease(pooled), undefined);
+      this.#watch(pooled, socket);
+      wish.done(undefined, this.#lease(pooled, 0), undefined);
     });
     wish.giveUp = () => {
       cancel();
@@ -200,26 +240,58 @@ export class ConnectionPool {
     };
   }
 
-  #lease(pooled: Pooled): Lease {
+  /** Sees how an unused connection ends: by the app, or by us. */
+  #watch(pooled: Pooled, socket: Socket): void {
+    const { idleLimit, now } = this.#options;
+    let byApp = false;
+    const closing = (): void => {
+      if (pooled.idleSince < 0 || byApp) return;
+      byApp = true;
+      idleLimit.closedByApp(now() - pooled.idleSince, now());
+    };
+    socket.once('end', closing);
+    socket.once('error', closing);
+    socket.once('close', () => {
+      if (pooled.idleSince >= 0 && !byApp) idleLimit.outlived(now() - pooled.idleSince, now());
+      this.#forget(pooled);
+    });
+  }
+
+  #lease(pooled: Pooled, idle: number): Lease {
     const { connection, endpoint } = pooled;
     return {
       connection,
       reused: connection.requests > 0,
+      wasLongIdle: idle >= longIdle,
       release: () => {
-        if (!connection.usable || this.#closed || endpoint.gone) return connection.destroy();
-        this.#idle.add(pooled);
-        const own = this.#idleOf.get(endpoint);
-        if (own === undefined) this.#idleOf.set(endpoint, [pooled]);
-        else own.push(pooled);
-        this.#wake();
+        pooled.idleSince = this.#options.now();
+        this.#keep(pooled);
       },
       discard: () => connection.destroy(),
+      foundDead: () => {
+        connection.destroy();
+        this.purge(endpoint);
+        this.#options.idleLimit.closedByApp(idle, this.#options.now());
+      },
     };
   }
 
-  #takeIdle(endpoint: Endpoint): Pooled | undefined {
+  #keep(pooled: Pooled): void {
+    const { connection, endpoint } = pooled;
+    if (!connection.usable || this.#closed || endpoint.gone) return connection.destroy();
+    this.#idle.add(pooled);
     const own = this.#idleOf.get(endpoint);
+    if (own === undefined) this.#idleOf.set(endpoint, [pooled]);
+    else own.push(pooled);
+    this.#wake();
+  }
+
+  /** The one used last. Those that are too old stay, until the app closes them: how long it keeps them is worth knowing. */
+  #takeIdle(endpoint: Endpoint, now: number): Pooled | undefined {
+    const own = this.#idleOf.get(endpoint);
+    const oldest = now - this.#options.idleLimit.at(now);
     for (let last = own?.at(-1); last !== undefined; last = own?.at(-1)) {
+      if (last.idleSince < oldest) return undefined;
       this.#forget(last);
       if (last.connection.usable) return last;
       // It is being closed by the app or by undici; the socket will tell.

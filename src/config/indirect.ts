@@ -9,6 +9,8 @@ export interface IndirectOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What relative paths start from: the folder of the configuration. */
   readonly folder: string;
+  /** Told of every file that is read for a value, also when that fails. */
+  onFile?(path: string, bytes?: Uint8Array): void;
 }
 
 /** `file:/run/secrets/key`, `file:./key`, `file:${SECRETS}/key`; any other text is itself. */
@@ -31,8 +33,11 @@ export async function resolveIndirect(
     expansion.complaints.forEach(complain);
     if (expansion.complaints.length > 0) continue;
     if (named !== null) {
+      const file = pathFrom(options.folder, expansion.text);
+      options.onFile?.(file);
       try {
-        const { text: content } = await readText(pathFrom(options.folder, expansion.text), { regularOnly: true });
+        const { text: content, bytes } = await readText(file, { regularOnly: true });
+        options.onFile?.(file, bytes);
         place.written = text;
         putAt(data, path, content.trim());
       } catch (error) {

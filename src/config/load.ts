@@ -1,7 +1,7 @@
 /** From a file to a configuration that can be used, or to everything that is wrong with it. */
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { loadFilter } from '../filter/load.ts';
+import { isPath, loadFilter } from '../filter/load.ts';
 import { ConfigError, type Fault } from '../options/index.ts';
 import { checkExpanded } from './check.ts';
 import { checkFilters } from './filters.ts';
@@ -16,6 +16,11 @@ import { rootSchema, type Config } from './schema.ts';
 export interface LoadOptions {
   /** What `${NAME}` stands for. Default: the environment of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /**
+   * Collects the files that the configuration is made of, also when it is faulty: the SHA-256 of what was read of each, in
+   * hexadecimal, or undefined when that is not known.
+   */
+  readonly files?: Map<string, string | undefined>;
 }
 
 /** A file that cannot be used as a configuration. `lines` are ready to print, one a fault. */
@@ -36,8 +41,11 @@ export class InvalidConfig extends ConfigError {
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   try {
+    options.files?.set(resolve(file), undefined);
     const { text, bytes } = await readText(file);
-    return await parseConfig(text, file, { ...options, hash: createHash('sha256').update(bytes).digest('hex') });
+    const hash = sha256(bytes);
+    options.files?.set(resolve(file), hash);
+    return await parseConfig(text, file, { ...options, hash });
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     const at = error.position === undefined ? '' : `:${error.position.line}:${error.position.column}`;
@@ -54,19 +62,24 @@ export async function parseConfig(
   file: string,
   {
     environment = process.env,
-    hash = createHash('sha256').update(text).digest('hex'),
+    files,
+    hash = sha256(text),
   }: LoadOptions & { hash?: string } = {},
 ): Promise<LoadedConfig> {
   const folder = dirname(resolve(file));
+  const onFile = (path: string, bytes?: Uint8Array) => files?.set(path, bytes && sha256(bytes));
   const parsed = parseYaml(text);
   const readable = parsed.faults.every(({ path }) => path.length > 0);
   const faults: TextFault[] = [...parsed.faults];
   if (!readable) throw invalid(file, textFaults(parsed, faults));
-  faults.push(...(await resolveIndirect(parsed.data, parsed.indirect, { environment, folder })));
+  faults.push(...(await resolveIndirect(parsed.data, parsed.indirect, { environment, folder, onFile })));
 
   const { data, root } = parsed;
   const checked = checkExpanded(rootSchema, data, [], root);
-  const filters = await checkFilters(data, root, (reference) => loadFilter(reference, folder));
+  const filters = await checkFilters(data, root, (reference) => {
+    if (isPath(reference)) files?.set(resolve(folder, reference), undefined);
+    return loadFilter(reference, folder);
+  });
   const config = (checked.output ?? {}) as Config;
   const loaded = new LoadedConfig({ config, checked: filters, parsed, data, file, folder, hash });
   const refused = [...(checked.faults ?? []), ...filters.faults].filter(({ path }) => !isFaulty(root, path));
@@ -83,6 +96,10 @@ export async function parseConfig(
   deepFreeze(config);
   deepFreeze(filters);
   return loaded;
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 function textFaults(parsed: ParsedYaml, faults: readonly TextFault[]): PlacedFault[] {

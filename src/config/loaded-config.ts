@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { ConfigError, Fault, OptionPath } from '../options/index.ts';
 import { showPath } from '../options/index.ts';
 import { redactedDump } from './dump.ts';
@@ -47,6 +48,16 @@ export class LoadedConfig {
     this.folder = parts.folder;
     this.hash = parts.hash;
     this.#parts = parts;
+  }
+
+  /** Makes a path of the configuration absolute. */
+  resolvePath(path: string): string {
+    return resolve(this.folder, path);
+  }
+
+  /** An option as it was written, `${…}` and `file:` expanded; undefined where a default stands in. */
+  written(path: OptionPath): unknown {
+    return valueAt(this.#parts.data, path);
   }
 
   /** What a route wants otherwise of filters, by filter id. Indices are those of `config.virtual_hosts` and its `routes`. */

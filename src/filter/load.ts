@@ -32,7 +32,8 @@ export async function shippedFilters(): Promise<string[]> {
     .sort();
 }
 
-function isPath(reference: string): boolean {
+/** Whether it names a file, rather than a filter that comes with portico. */
+export function isPath(reference: string): boolean {
   return isAbsolute(reference) || reference.includes('/') || reference.endsWith('.ts') || reference.endsWith('.js');
 }
 

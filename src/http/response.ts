@@ -20,6 +20,8 @@ export interface Response {
 export interface Tunnel {
   /** Never rejects; resolves when both sides are closed. */
   readonly ended: Promise<{ readonly bytesReceived: number; readonly bytesSent: number }>;
+  /** Says goodbye in the words of what is spoken there (RFC 6455 §7.4.1: 1001) and ends both sides. */
+  leave?(): void;
 }
 
 /** An answer made by the proxy itself (Envoy: local reply). */

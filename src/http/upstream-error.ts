@@ -12,12 +12,14 @@ export class UpstreamError extends Error {
   readonly untouched: boolean;
   /** `address:port` that was tried, if one was picked. */
   readonly endpoint: string | undefined;
+  /** Seconds after which the client may come again, when somebody knows; then it is not tried again before. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     status: 502 | 503 | 504,
     flag: ResponseFlag,
     details: string,
-    options: { untouched: boolean; endpoint?: string | undefined; cause?: unknown },
+    options: { untouched: boolean; endpoint?: string | undefined; cause?: unknown; retryAfter?: number },
   ) {
     super(options.cause instanceof Error ? `${details}: ${options.cause.message}` : details, { cause: options.cause });
     this.status = status;
@@ -25,5 +27,6 @@ export class UpstreamError extends Error {
     this.details = details;
     this.untouched = options.untouched;
     this.endpoint = options.endpoint;
+    this.retryAfter = options.retryAfter;
   }
 }

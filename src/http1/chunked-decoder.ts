@@ -11,6 +11,11 @@ const maxExtensions = 16 * 1024;
 /** RFC 9112 §7.1: 1*HEXDIG, then extensions, which are checked for control bytes and dropped. Space before them is refused: nobody sends it honestly. */
 const sizeLine = /^([0-9A-Fa-f]{1,13})((?:;[\t\x20-\x7e\x80-\xff]*)?)$/;
 
+/** A beginning of such a line. What cannot become one is refused without waiting for its end, which may never come. */
+const sizeLineBegun = /^(?:[0-9A-Fa-f]{0,13}|[0-9A-Fa-f]{1,13}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)$/;
+/** A beginning of a trailer line, or of the empty line behind the last one. */
+const trailerLineBegun = /^(?:\r?|[!#$%&'*+\-.^`|~0-9A-Za-z]+(?::[\t\x20-\x7e\x80-\xff]*\r?)?)$/;
+
 /** Trailers that would change framing, routing or authentication are dropped (RFC 9110 §6.5.1). */
 const forbiddenTrailers = new Set([
   'authorization',
@@ -34,6 +39,8 @@ const forbiddenTrailers = new Set([
   'x-forwarded-host',
 ]);
 
+const trailerLimits = { maxHeadersCount: 100, rejectUnderscores: true };
+
 export interface ChunkedSink {
   data(chunk: Buffer): void;
   /** The last chunk and the trailer section are complete; `rest` is what came behind. */
@@ -46,6 +53,8 @@ export class ChunkedDecoder {
   #left = 0;
   #line = '';
   #extensions = 0;
+  /** Where in `#line` the trailer lines end that have been looked at. */
+  #trailersRead = 0;
 
   /** Feeds bytes to the sink. Answers a fault at the first byte that cannot be part of a chunked body. */
   write(bytes: Buffer, sink: ChunkedSink): WireFault | undefined {
@@ -86,12 +95,7 @@ export class ChunkedDecoder {
     const end = lineFeed < 0 ? bytes.length : lineFeed + 1;
     if (this.#line.length + end - at > maxLine) return wireFault(400, 'chunk_size_line_too_long');
     this.#line += bytes.toString('latin1', at, end);
-    if (lineFeed < 0) {
-      // A carriage return must be the last byte so far: anything behind it cannot be a line feed any more.
-      const carriageReturn = this.#line.indexOf('\r');
-      if (carriageReturn >= 0 && carriageReturn < this.#line.length - 1) return wireFault(400, 'chunk_size_invalid');
-      return undefined;
-    }
+    if (lineFeed < 0) return sizeLineBegun.test(this.#line) ? undefined : wireFault(400, 'chunk_size_invalid');
     if (!this.#line.endsWith('\r\n')) return wireFault(400, 'bare_line_feed');
     const match = sizeLine.exec(this.#line.slice(0, -2));
     this.#line = '';
@@ -107,18 +111,31 @@ export class ChunkedDecoder {
     const before = this.#line.length;
     this.#line += bytes.toString('latin1', at, Math.min(bytes.length, at + maxTrailers + 4 - before));
     const end = this.#line.startsWith('\r\n') ? 0 : this.#line.indexOf('\r\n\r\n');
-    if (end < 0) {
-      if (/(?:^|[^\r])\n|\r[^\n]/.test(this.#line)) return wireFault(400, 'bare_line_feed');
-      return this.#line.length > maxTrailers ? wireFault(431, 'trailers_too_large') : undefined;
-    }
+    if (end < 0)
+      return (
+        this.#trailersFault() ?? (this.#line.length > maxTrailers ? wireFault(431, 'trailers_too_large') : undefined)
+      );
     const section = end === 0 ? '' : this.#line.slice(0, end + 2);
     const consumed = (end === 0 ? 2 : end + 4) - before;
     this.#state = 'done';
-    const fields = readFields(section, 0, { maxHeadersCount: 100, rejectUnderscores: true });
+    const fields = readFields(section, 0, trailerLimits);
     if (isWireFault(fields)) return fields;
     const trailers = new Headers(fields.flat);
     trailers.filter((name) => !forbiddenTrailers.has(name));
     sink.end(trailers.size === 0 ? undefined : trailers, bytes.subarray(at + consumed));
     return undefined;
+  }
+
+  /** What is wrong with the trailers so far: lines that are whole, and the one that has begun. */
+  #trailersFault(): WireFault | undefined {
+    const begun = this.#line.lastIndexOf('\r\n') + 2;
+    if (begun > this.#trailersRead && begun > 1) {
+      this.#trailersRead = begun;
+      const fields = readFields(this.#line.slice(0, begun), 0, trailerLimits);
+      if (isWireFault(fields)) return fields;
+    }
+    const line = begun > 1 ? this.#line.slice(begun) : this.#line;
+    if (trailerLineBegun.test(line)) return undefined;
+    return wireFault(400, /[\r\n]/.test(line) ? 'bare_line_feed' : 'trailer_invalid');
   }
 }

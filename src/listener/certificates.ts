@@ -193,7 +193,7 @@ function namesOf(certificate: X509Certificate): string[] {
 async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   const [a, b] = await Promise.allSettled([first, second]);
   if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value];
-  const errors = [a, b].flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const errors = [a, b].flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   const other = errors.find((error) => !(error instanceof ConfigError));
   if (other !== undefined) throw other;
   throw new ConfigError((errors as ConfigError[]).flatMap((error) => error.faults));

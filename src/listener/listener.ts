@@ -7,6 +7,7 @@ import {
 } from 'node:tls';
 import type { FilterChain } from '../filter/chain.ts';
 import type { Clock, FilterLog } from '../filter/define-filter.ts';
+import type { Tunnel } from '../http/index.ts';
 import { showAddress, type Address, type OptionPath } from '../options/index.ts';
 import type { RouteTable } from '../router/route.ts';
 import type { CounterHandle, GaugeHandle, Stats } from '../stats/index.ts';
@@ -19,6 +20,7 @@ import { downstreamOf } from './downstream.ts';
 import { ExchangeCounters } from './exchange-counters.ts';
 import { Http1Codec } from './http1-wire/codec.ts';
 import { Http2Codec } from './http2/codec.ts';
+import type { Generation } from './serve.ts';
 import { sniffProtocol } from './sniff-protocol.ts';
 
 /** Everything a listener gets from outside. */
@@ -27,6 +29,8 @@ export interface ListenerDependencies {
   routes(): RouteTable;
   /** Whose `onLog` hooks hear of requests that were refused before they had a route. */
   refusedChain(): FilterChain;
+  /** Those who go by them; entered and left once per exchange. */
+  generation?(): Generation;
   readonly stats: Stats;
   readonly clock: Clock;
   readonly log: FilterLog;
@@ -59,7 +63,7 @@ export async function createListener(config: ListenerConfig, dependencies: Liste
   const certificates =
     config.tls === undefined
       ? undefined
-      : await loadCertificates(config.tls, dependencies.resolvePath, [...dependencies.path, 'tls']);
+      : await loadCertificates(config.tls, (path) => dependencies.resolvePath(path), [...dependencies.path, 'tls']);
   return new Listener(config, dependencies, certificates);
 }
 
@@ -67,12 +71,17 @@ export async function createListener(config: ListenerConfig, dependencies: Liste
 const closingInterval = 50;
 /** Milliseconds for a client that has connected and not spoken yet: its request may be on its way. */
 const silentGrace = 500;
+/** Most milliseconds, at the end of the deadline, for tunnels to say goodbye. */
+const goodbyeTime = 1000;
 
 export class Listener {
   readonly name: string;
   readonly #config: ListenerConfig;
   readonly #dependencies: ListenerDependencies;
-  readonly #server: Server;
+  /** Accepts connections; one that takes the place of another gets that one's. */
+  #acceptor: Server | undefined;
+  /** Shakes hands on accepted connections; it never listens itself. */
+  readonly #tls: TlsServer | undefined;
   readonly #http1: Codec;
   readonly #http2: Codec;
   readonly #counters: ExchangeCounters;
@@ -81,7 +90,8 @@ export class Listener {
   readonly #handshakeFailures: CounterHandle | undefined;
   /** Accepted and not yet closed, whether or not their protocol is known. */
   readonly #sockets = new Set<Socket>();
-  /** Of these, those that have not said anything yet. */
+  readonly #tunnels = new Set<Tunnel>();
+  /** Of the sockets, those that have not said anything yet. */
   readonly #undecided = new Set<Socket>();
   #certificates: CertificateStore | undefined;
   #address: Address;
@@ -116,6 +126,8 @@ export class Listener {
       serve: {
         routes: () => dependencies.routes(),
         refusedChain: () => dependencies.refusedChain(),
+        ...(dependencies.generation === undefined ? {} : { generation: () => dependencies.generation!() }),
+        tunnels: this.#tunnels,
         counters: this.#counters,
         clock,
         log,
@@ -125,8 +137,7 @@ export class Listener {
     };
     this.#http1 = dependencies.http1?.(context) ?? new Http1Codec(context);
     this.#http2 = new Http2Codec(context);
-    this.#server = config.tls === undefined ? this.#plainServer() : this.#tlsServer(config.tls);
-    if (config.max_connections > 0) this.#server.maxConnections = config.max_connections;
+    if (config.tls !== undefined) this.#tls = this.#tlsServer(config.tls);
   }
 
   /** The address it really has, once it listens. */
@@ -136,10 +147,43 @@ export class Listener {
 
   /** @throws Error with one line that says where it cannot listen, and why */
   async listen(): Promise<void> {
-    this.#address = await bind(this.#server, this.#config.address, this.name);
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+    });
+    this.#acceptor = server;
+    this.#attend(server);
+    this.#address = await bind(server, this.#config.address, this.name);
+    this.#listening();
+  }
+
+  /**
+   * Gets the connections that another one listens for, from now on and without a gap. That one then is as if it had been
+   * stopped.
+   */
+  takeOver(from: Listener): void {
+    const server = from.#acceptor!;
+    from.#acceptor = undefined;
+    from.#state = 'stopped';
+    server.removeAllListeners('connection').removeAllListeners('error');
+    this.#acceptor = server;
+    this.#address = from.#address;
+    this.#attend(server);
+    this.#listening();
+  }
+
+  #attend(server: Server): void {
+    const { max_connections: most } = this.#config;
+    server.maxConnections = most > 0 ? most : Infinity;
+    server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  #listening(): void {
     this.#state = 'listening';
     // Node emits errors of accept() here, such as EMFILE; the next connection may go well again.
-    this.#server.on('error', (error) =>
+    this.#acceptor!.on('error', (error) =>
       this.#dependencies.log.warn('accepting a connection failed', { error: error.message }),
     );
   }
@@ -155,7 +199,7 @@ export class Listener {
     if (this.#state !== 'listening') return;
     this.#state = 'stopped';
     // The handle is closed at once; what its callback would wait for, all connections, is `close` below.
-    this.#server.close();
+    this.#acceptor?.close();
   }
 
   /**
@@ -167,7 +211,10 @@ export class Listener {
     this.stopAccepting();
     if (deadline > 0 && this.#sockets.size > 0) {
       this.drain();
-      await this.#finished(deadline);
+      const goodbye = Math.min(goodbyeTime, deadline / 4);
+      await this.#finished(deadline - goodbye);
+      for (const tunnel of this.#tunnels) tunnel.leave?.();
+      if (this.#sockets.size > 0) await this.#finished(goodbye);
     }
     const forced = this.#counters.running;
     this.#http1.destroy();
@@ -176,13 +223,25 @@ export class Listener {
     return { forced };
   }
 
+  /** Files whose change calls for {@link reloadCertificates}. */
+  certificateFiles(): string[] {
+    const { tls } = this.#config;
+    if (tls === undefined) return [];
+    const files = tls.certificates.flatMap(({ certificate_chain, private_key }) => [certificate_chain, private_key]);
+    if (tls.client_ca !== undefined) files.push(tls.client_ca);
+    return files.map((file) => this.#dependencies.resolvePath(file));
+  }
+
   /** Reads the certificates again; on a fault the old ones stay. @throws ConfigError */
   async reloadCertificates(): Promise<void> {
     if (this.#config.tls === undefined) return;
-    const { resolvePath, path } = this.#dependencies;
-    this.#certificates = await loadCertificates(this.#config.tls, resolvePath, [...path, 'tls']);
+    const dependencies = this.#dependencies;
+    this.#certificates = await loadCertificates(this.#config.tls, (path) => dependencies.resolvePath(path), [
+      ...dependencies.path,
+      'tls',
+    ]);
     // For clients that name no server; all others are served by the SNI callback.
-    (this.#server as TlsServer).setSecureContext(defaultContext(this.#certificates, this.#config.tls));
+    this.#tls!.setSecureContext(defaultContext(this.#certificates, this.#config.tls));
   }
 
   show(): ListenerState {
@@ -205,30 +264,26 @@ export class Listener {
     };
   }
 
-  #plainServer(): Server {
+  #accept(socket: Socket): void {
+    this.#track(socket);
+    if (this.#tls !== undefined) return void this.#tls.emit('connection', socket);
     const { protocol, request_headers_timeout: timeout } = this.#config;
-    return createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
-      (socket) => {
-        this.#track(socket);
-        const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
-        if (protocol === 'http1') return this.#http1.accept(socket, downstream);
-        if (protocol === 'http2') return this.#http2.accept(socket, downstream);
-        this.#undecided.add(socket);
-        sniffProtocol(socket, timeout, (found, first) => {
-          this.#undecided.delete(socket);
-          if (found === 'http2') {
-            // node:http2 reads what lies in the buffer; node:http hears what is emitted.
-            socket.unshift(first);
-            this.#http2.accept(socket, downstream);
-          } else {
-            this.#http1.accept(socket, downstream);
-            socket.unshift(first);
-            socket.resume();
-          }
-        });
-      },
-    );
+    const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
+    if (protocol === 'http1') return this.#http1.accept(socket, downstream);
+    if (protocol === 'http2') return this.#http2.accept(socket, downstream);
+    this.#undecided.add(socket);
+    sniffProtocol(socket, timeout, (found, first) => {
+      this.#undecided.delete(socket);
+      if (found === 'http2') {
+        // node:http2 reads what lies in the buffer; node:http hears what is emitted.
+        socket.unshift(first);
+        this.#http2.accept(socket, downstream);
+      } else {
+        this.#http1.accept(socket, downstream);
+        socket.unshift(first);
+        socket.resume();
+      }
+    });
   }
 
   #tlsServer(tls: TlsConfig): Server {
@@ -240,12 +295,7 @@ export class Listener {
       ALPNProtocols:
         this.#config.protocol === 'auto' ? ['h2', 'http/1.1'] : [this.#config.protocol === 'http2' ? 'h2' : 'http/1.1'],
       SNICallback: (serverName, done) => done(null, this.#certificates!.choose(serverName).context),
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
     });
-    server.on('connection', (socket: Socket) => this.#track(socket));
     server.on('tlsClientError', (_error, socket) => {
       this.#handshakeFailures?.add();
       socket.destroy();

@@ -7,11 +7,18 @@ import {
   type Exchange,
   type LocalReply,
   type Response,
+  type Tunnel,
 } from '../http/index.ts';
 import type { Route, RouteTable } from '../router/route.ts';
 import type { ExchangeCounters } from './exchange-counters.ts';
 import type { ResponseWriter } from './response-writer.ts';
 import type { Ending, Watch } from './watch.ts';
+
+/** The exchanges that go by the same routes. */
+export interface Generation {
+  enter(): void;
+  leave(): void;
+}
 
 /** What serving needs to know; one a listener. */
 export interface ServeContext {
@@ -19,6 +26,10 @@ export interface ServeContext {
   routes(): RouteTable;
   /** Whose `onLog` hooks hear of requests that were refused before they had a route. */
   refusedChain(): FilterChain;
+  /** Those who go by these routes and filters, which are kept until the last of them has left. */
+  generation?(): Generation;
+  /** Connections that have left HTTP and go on. */
+  readonly tunnels?: Set<Tunnel>;
   readonly counters: ExchangeCounters;
   readonly clock: Clock;
   readonly log: FilterLog;
@@ -40,6 +51,8 @@ export async function serve(
   refused?: LocalReply,
 ): Promise<void> {
   context.counters.begin();
+  const generation = context.generation?.();
+  generation?.enter();
   const progress: ChainProgress = { reached: 0 };
   let chain: FilterChain | undefined;
   try {
@@ -69,6 +82,7 @@ export async function serve(
     exchange.duration = context.clock.monotonic() - exchange.started;
     chain?.onLog(exchange);
     context.counters.end(exchange);
+    generation?.leave();
   }
 }
 
@@ -99,12 +113,20 @@ async function answerOf(
 function replyTo(error: unknown, exchange: Exchange, context: ServeContext): LocalReply {
   if (error instanceof UpstreamError) {
     if (exchange.upstream !== undefined) exchange.upstream.failure ??= error.message;
-    return localReply(error.status, error.details, { flag: error.flag });
+    return localReply(error.status, error.details, { flag: error.flag, headers: hintsOf(error) });
   }
   if (exchange.cancellation.reason === undefined) {
     context.log.error('unexpected error while answering', { error: describe(error), route: exchange.route.route });
   }
   return localReply(500, 'internal_error', { body: 'internal error\n' });
+}
+
+/** What tells well-behaved clients to come again later (RFC 9110 §10.2.3), or not to insist. */
+function hintsOf({ flag, retryAfter }: UpstreamError): Record<string, string> {
+  const hints: Record<string, string> = {};
+  if (retryAfter !== undefined) hints['retry-after'] = String(retryAfter);
+  if (flag === 'UO') hints['x-portico-overloaded'] = 'true';
+  return hints;
 }
 
 const gone = Symbol('the client is gone');
@@ -117,19 +139,21 @@ function silence(): Ending {
  * Waits for an answer, but no longer than somebody waits for it. Whoever works on it then is told to stop, and an answer
  * that comes too late is let go of.
  */
-async function unlessEnded(
-  answer: Promise<Response>,
-  exchange: Exchange,
-  watch: Watch,
-): Promise<Response | typeof gone> {
-  const ending = new Promise<Ending>((resolve) => watch.onEnd(resolve));
-  const first = await Promise.race([answer, ending]);
-  if (!('kind' in first)) return first;
-  void answer.then((late) => late.body.cancel(new Error('the answer came too late')));
-  exchange.cancellation.cancel(reasonOf(first));
-  if (first.kind === 'gone') return gone;
-  watch.answered();
-  return first.reply;
+function unlessEnded(answer: Promise<Response>, exchange: Exchange, watch: Watch): Promise<Response | typeof gone> {
+  return new Promise((resolve, reject) => {
+    let ended = false;
+    watch.onEnd((ending) => {
+      ended = true;
+      exchange.cancellation.cancel(reasonOf(ending));
+      if (ending.kind === 'gone') return resolve(gone);
+      watch.answered();
+      resolve(ending.reply);
+    });
+    answer.then((response) => {
+      if (ended) response.body.cancel(new Error('the answer came too late'));
+      else resolve(response);
+    }, reject);
+  });
 }
 
 function reasonOf(ending: Ending): Error {
@@ -213,7 +237,9 @@ async function tunnelled(exchange: Exchange, answer: Response, watch: Watch, con
   watch.stopIdleTimer();
   account(answer, exchange);
   exchange.responseDuration = context.clock.monotonic() - exchange.started;
+  context.tunnels?.add(answer.tunnel!);
   const { bytesReceived, bytesSent } = await answer.tunnel!.ended;
+  context.tunnels?.delete(answer.tunnel!);
   exchange.bytesReceived += bytesReceived;
   exchange.bytesSent += bytesSent;
 }

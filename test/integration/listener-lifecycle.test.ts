@@ -152,7 +152,10 @@ describe.each(http1Codecs)('%s: drain', (_name, http1) => {
   // Not promised, because no server can: requests on connections that the kernel has completed and the proxy has not
   // accepted when the listening socket is closed. Clients must have been turned away before, hence `pre_drain_delay`.
   it('fails no request of clients that ask on while it drains', async () => {
-    const { listener, port } = await startListener({ http1, answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 5)) });
+    const { listener, port } = await startListener({
+      http1,
+      answer: () => new Promise((resolve) => setTimeout(() => resolve(localReply(200, 'ok')), 5)),
+    });
     const agent = new Agent({ keepAlive: true });
     onTestFinished(() => agent.destroy());
     let stop = false;
@@ -186,25 +189,32 @@ describe.each(http1Codecs)('%s: drain', (_name, http1) => {
     expect(failed).toEqual([]);
   });
 
-  it.each(['auto', 'http1', 'tls'] as const)('answers a request that was on its way on a connection it had accepted (%s)', async (kind) => {
-    const { cert, key } = leaf;
-    const folder = folderOf({ 'a.crt': cert, 'a.key': key });
-    const tls = { certificates: [{ certificate_chain: 'a.crt', private_key: 'a.key' }] };
-    const { listener, port } = await startListener({ http1, folder, config: kind === 'tls' ? { tls } : { protocol: kind } });
-    const socket =
-      kind === 'tls'
-        ? connectTls({ port, host: '127.0.0.1', ca: authority.cert, servername: 'test', ALPNProtocols: ['http/1.1'] })
-        : connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    await new Promise((resolve) => socket.once(kind === 'tls' ? 'secureConnect' : 'connect', resolve));
-    const client = new RawClient(socket);
-    await expect.poll(() => listener.show().connections).toBe(1);
-    const closing = listener.close(5000);
-    // Longer than the interval at which idle connections are looked for.
-    await new Promise((resolve) => setTimeout(resolve, 80));
-    client.write(ask);
-    expect(statusesIn(await client.end())).toEqual([200]);
-    expect(await closing).toEqual({ forced: 0 });
-  });
+  it.each(['auto', 'http1', 'tls'] as const)(
+    'answers a request that was on its way on a connection it had accepted (%s)',
+    async (kind) => {
+      const { cert, key } = leaf;
+      const folder = folderOf({ 'a.crt': cert, 'a.key': key });
+      const tls = { certificates: [{ certificate_chain: 'a.crt', private_key: 'a.key' }] };
+      const { listener, port } = await startListener({
+        http1,
+        folder,
+        config: kind === 'tls' ? { tls } : { protocol: kind },
+      });
+      const socket =
+        kind === 'tls'
+          ? connectTls({ port, host: '127.0.0.1', ca: authority.cert, servername: 'test', ALPNProtocols: ['http/1.1'] })
+          : connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      await new Promise((resolve) => socket.once(kind === 'tls' ? 'secureConnect' : 'connect', resolve));
+      const client = new RawClient(socket);
+      await expect.poll(() => listener.show().connections).toBe(1);
+      const closing = listener.close(5000);
+      // Longer than the interval at which idle connections are looked for.
+      await new Promise((resolve) => setTimeout(resolve, 80));
+      client.write(ask);
+      expect(statusesIn(await client.end())).toEqual([200]);
+      expect(await closing).toEqual({ forced: 0 });
+    },
+  );
 });
 
 describe('drain of HTTP/2', () => {
@@ -216,7 +226,7 @@ describe('drain of HTTP/2', () => {
     const client = connectHttp2(`http://127.0.0.1:${port}`);
     client.on('error', () => {});
     const goaways: [number, number][] = [];
-    client.on('goaway', (code, last) => goaways.push([code, last]));
+    client.on('goaway', (code: number, last: number) => goaways.push([code, last]));
     const stream = client.request({ ':path': '/' });
     const status = new Promise((resolve) => stream.on('response', (headers) => resolve(headers[':status'])));
     await expect.poll(() => answered.length).toBe(1);

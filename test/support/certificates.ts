@@ -68,8 +68,7 @@ async function asPem(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
   return {
     cert: certificate.toString('pem'),
-    key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
-    encryptedKey: (passphrase) =>
-      key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }) as string,
+    key: key.export({ type: 'pkcs8', format: 'pem' }),
+    encryptedKey: (passphrase) => key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }),
   };
 }

@@ -13,8 +13,8 @@ const lingerTime = 1000;
 /** Milliseconds in which an answer still reaches a client that has closed its side: most such clients are simply gone. */
 const halfCloseGrace = 50;
 
-/** Milliseconds in which a new connection is expected to bring its first request. */
-const firstRequestGrace = 1000;
+/** Milliseconds after which a connection, new or just used, is not expected to bring a request in the next moment. */
+const requestGrace = 1000;
 
 const nothing = Buffer.alloc(0);
 
@@ -34,7 +34,7 @@ export class Http1Connection {
   #waitingBytes = 0;
   #lingered = 0;
   #served = 0;
-  readonly #opened: number;
+  #quietSince: number;
   /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
   deadline: number;
 
@@ -43,7 +43,7 @@ export class Http1Connection {
     this.downstream = downstream;
     this.#context = context;
     this.#reader = new HeadReader(context.limits.maxHeaderBytes);
-    this.#opened = context.now();
+    this.#quietSince = context.now();
     this.deadline = this.#in(context.config.request_headers_timeout);
     socket.setNoDelay?.(true);
     socket.on('data', this.#read);
@@ -57,10 +57,9 @@ export class Http1Connection {
     return this.#state === 'open' && this.#turn === undefined && !this.#reader.begun && this.#waitingBytes === 0;
   }
 
-  /** Nobody loses an answer by it. The first request of a new connection is likely on its way, and is waited for a moment. */
+  /** Nobody loses an answer by it. The request of a new connection, or of one just used, may be on its way, and is waited for. */
   closeIfIdle(): void {
-    const fresh = this.#served === 0 && this.#context.now() - this.#opened < firstRequestGrace;
-    if (this.idle && !fresh) this.#socket.destroy();
+    if (this.idle && this.#context.now() - this.#quietSince >= requestGrace) this.#socket.destroy();
   }
 
   destroy(): void {
@@ -124,6 +123,7 @@ export class Http1Connection {
       this.#turn = undefined;
       if (this.#state !== 'open') return;
       this.#served++;
+      this.#quietSince = this.#context.now();
       if (!keepAlive) return this.#linger();
       this.deadline = this.#in(this.#context.config.idle_timeout);
       if (this.#waitingBytes > 0) this.#readWaiting();

@@ -51,6 +51,8 @@ export class Http1Connection {
   /** `last`: an answer has said that the connection ends; what comes after it is not read (RFC 9112 §9.6). */
   #state: 'open' | 'failed' | 'last' | 'tunnel' | 'closed' = 'open';
   #overflown = false;
+  /** A request that asked for an upgrade in vain: node:http has dropped what came behind it, so nothing after it can be framed. */
+  #declined: IncomingMessage | undefined;
   #head: { of: IncomingMessage; head: Http1Request } | undefined;
   draining = false;
 
@@ -75,7 +77,7 @@ export class Http1Connection {
 
   /** A request head is complete. */
   request(message: IncomingMessage, response: ServerResponse): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || (this.#declined !== undefined && this.#declined !== message)) return;
     if (this.#turns.length >= mostWaiting) {
       this.#overflown = true;
       return;
@@ -104,8 +106,15 @@ export class Http1Connection {
     if (this.#turns.at(-1)?.writer.started !== true) this.fault(refused);
   }
 
-  /** Says whether the connection may leave HTTP for what the request asks. */
+  /** Says whether the connection may leave HTTP for what the request asks. If not, it ends with the answer. */
   mayUpgrade(message: IncomingMessage): boolean {
+    this.#declined ??= message;
+    if (!this.#upgradable(message)) return false;
+    this.#declined = undefined;
+    return true;
+  }
+
+  #upgradable(message: IncomingMessage): boolean {
     const protocol = message.headers.upgrade?.trim().toLowerCase();
     if (
       this.#state !== 'open' ||
@@ -328,7 +337,10 @@ export class Http1Connection {
 
   /** The connection ends, and nobody waits behind this turn. */
   #isLast(turn: Turn): boolean {
-    return (this.draining || this.#overflown || this.#state !== 'open') && this.#turns.at(-1) === turn;
+    return (
+      (this.draining || this.#overflown || this.#declined !== undefined || this.#state !== 'open') &&
+      this.#turns.at(-1) === turn
+    );
   }
 
   #break(how: 'close' | 'reset'): void {

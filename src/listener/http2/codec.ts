@@ -47,7 +47,7 @@ export class Http2Codec implements Codec {
   }
 
   closeIdle(): void {
-    for (const connection of this.#connections.values()) connection.close();
+    for (const connection of this.#connections.values()) connection.closeIfHeard();
   }
 
   destroy(): void {

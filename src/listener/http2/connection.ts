@@ -18,6 +18,8 @@ const mostControlFrames = 100;
 const controlWindow = 10_000;
 /** Milliseconds for the last frames to leave after a session has ended. */
 const closingTime = 1000;
+/** Milliseconds after which a client that does not answer is taken to have heard of the end. */
+const announcedTime = 1000;
 
 /** A client's HTTP/2 connection. `node:http2` has no timeouts of its own, so they are here. */
 export class Http2Connection {
@@ -28,7 +30,8 @@ export class Http2Connection {
   readonly #resets = new FloodGuard(mostResets, resetWindow);
   readonly #control = new FloodGuard(mostControlFrames, controlWindow);
   #streams = 0;
-  #draining = false;
+  /** `announced`: we have said that the end is near; `heard`: and the client knows. */
+  #drain: 'no' | 'announced' | 'heard' = 'no';
   #timer: NodeJS.Timeout | undefined;
 
   constructor(session: ServerHttp2Session, socket: Socket, downstream: Downstream, context: CodecContext) {
@@ -54,8 +57,23 @@ export class Http2Connection {
 
   /** Announces the end without refusing what is on its way (RFC 9113 §6.8). */
   drain(): void {
-    this.#draining = true;
-    if (!this.#session.destroyed) this.#session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    if (this.#drain !== 'no' || this.#session.destroyed) return;
+    this.#drain = 'announced';
+    this.#session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    const heard = () => {
+      clearTimeout(timer);
+      this.#drain = 'heard';
+    };
+    const timer = setTimeout(heard, announcedTime);
+    timer.unref();
+    this.#session.once('close', () => clearTimeout(timer));
+    // Behind the GOAWAY: whoever answers has read it.
+    this.#session.ping(heard);
+  }
+
+  /** The second step of the end, once streams that crossed the first one have arrived. */
+  closeIfHeard(): void {
+    if (this.#drain === 'heard') this.close();
   }
 
   /** Takes no further streams; the session ends with the last one. */
@@ -183,7 +201,7 @@ export class Http2Connection {
 
   #ended(): void {
     if (--this.#streams > 0 || this.#session.destroyed) return;
-    if (!this.#draining) this.#endAfter(this.#context.config.idle_timeout);
+    if (this.#drain === 'no') this.#endAfter(this.#context.config.idle_timeout);
   }
 }
 
