@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Gauge, Registry, type Metric } from 'prom-client';
+import { AccumulatedMetric, CounterCell, GaugeCell, HistogramCell, type Cell } from './accumulated-metric.ts';
 
 /** Labels of a metric: few, and of few values each. Never a path, an address or anything else a client chooses. */
 export type Labels = Readonly<Record<string, string>>;
@@ -36,31 +37,23 @@ export class Stats {
   }
 
   counter(name: string, doc: string, labelNames: readonly string[] = []): Family<CounterHandle> {
-    const metric = this.#get(
-      name,
-      () => new Counter({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }),
-    );
-    return {
-      with(labels) {
-        const child = metric.labels(labels);
-        return { add: (amount = 1) => child.inc(amount) };
-      },
-      remove: (labels) => metric.remove(labels),
-    };
+    return this.#family(name, () => new AccumulatedMetric('counter', name, doc, labelNames, () => new CounterCell()));
   }
 
   gauge(name: string, doc: string, labelNames: readonly string[] = []): Family<GaugeHandle> {
-    const metric = this.#get(
+    return this.#family(name, () => new AccumulatedMetric('gauge', name, doc, labelNames, () => new GaugeCell()));
+  }
+
+  histogram(
+    name: string,
+    doc: string,
+    labelNames: readonly string[] = [],
+    buckets: readonly number[] = latencyBuckets,
+  ): Family<HistogramHandle> {
+    return this.#family(
       name,
-      () => new Gauge({ name, help: doc, labelNames: [...labelNames], registers: [this.registry] }),
+      () => new AccumulatedMetric('histogram', name, doc, labelNames, () => new HistogramCell(buckets)),
     );
-    return {
-      with(labels) {
-        const child = metric.labels(labels);
-        return { set: (value) => child.set(value), add: (amount) => child.inc(amount) };
-      },
-      remove: (labels) => metric.remove(labels),
-    };
   }
 
   /** A gauge whose values are read when somebody scrapes. */
@@ -83,38 +76,17 @@ export class Stats {
     });
   }
 
-  histogram(
-    name: string,
-    doc: string,
-    labelNames: readonly string[] = [],
-    buckets: readonly number[] = latencyBuckets,
-  ): Family<HistogramHandle> {
-    const metric = this.#get(
-      name,
-      () =>
-        new Histogram({
-          name,
-          help: doc,
-          labelNames: [...labelNames],
-          buckets: [...buckets],
-          registers: [this.registry],
-        }),
-    );
-    return {
-      with(labels) {
-        const child = metric.labels(labels);
-        return { observe: (value) => child.observe(value) };
-      },
-      remove: (labels) => metric.remove(labels),
-    };
-  }
-
   /** Prometheus text format 0.0.4. */
   render(): Promise<string> {
     return this.registry.metrics();
   }
 
-  #get<M>(name: string, make: () => M): M {
-    return (this.registry.getSingleMetric(name) as M | undefined) ?? make();
+  #family<C extends Cell>(name: string, make: () => AccumulatedMetric<C>): Family<C> {
+    const known = this.registry.getSingleMetric(name) as AccumulatedMetric<C> | undefined;
+    if (known !== undefined) return known;
+    const metric = make();
+    // The registry asks a metric for nothing but its name and `get`.
+    this.registry.registerMetric(metric as unknown as Metric);
+    return metric;
   }
 }
