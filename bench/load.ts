@@ -20,7 +20,13 @@ export interface LoadOptions {
   /** Bytes of a POST body; 0 sends GET. */
   readonly post: number;
   readonly cpu: number;
+  /** Ask for the connection to end with every answer. */
+  readonly close: boolean;
 }
+
+/** Sent by every load generator; contenders without authentication pass it on. See contenders.ts for its key. */
+export const token =
+  'eyJhbGciOiJIUzI1NiIsImtpZCI6ImJlbmNoIn0.eyJpc3MiOiJiZW5jaCIsInN1YiI6ImJlbmNoIn0.oHOVOhz0jHqex1cxDA8mUS0yOb0gD-RlnKLU7sT3NEg';
 
 /** A program that makes load. */
 export interface LoadTool {
@@ -34,8 +40,13 @@ export const autocannon: LoadTool = {
   name: 'autocannon',
   http2: false,
   present: () => true,
-  async load({ url, connections, seconds, post, cpu }) {
-    const body = post > 0 ? ['-m', 'POST', '-b', 'x'.repeat(post), '-H', 'content-type: text/plain'] : [];
+  async load({ url, connections, seconds, post, cpu, close }) {
+    const body =
+      post > 0
+        ? ['-m', 'POST', '-b', 'x'.repeat(post), '-H', 'content-type: text/plain']
+        : close
+          ? ['-H', 'connection: close']
+          : [];
     const { stdout } = await run(
       'taskset',
       [
@@ -79,11 +90,23 @@ export const wrk: LoadTool = {
   name: 'wrk',
   http2: false,
   present: () => onPath('wrk'),
-  async load({ url, connections, seconds, post, cpu }) {
-    const script = post > 0 ? ['-s', 'bench/post.lua'] : [];
+  async load({ url, connections, seconds, post, cpu, close }) {
+    const script = post > 0 ? ['-s', 'bench/post.lua'] : close ? ['-H', 'connection: close'] : [];
     const { stdout } = await run(
       'taskset',
-      ['-c', String(cpu), 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...script, url],
+      [
+        '-c',
+        String(cpu),
+        'wrk',
+        '-t1',
+        `-c${connections}`,
+        `-d${seconds}s`,
+        '--latency',
+        '-H',
+        `authorization: Bearer ${token}`,
+        ...script,
+        url,
+      ],
       {
         env: { ...process.env, POST_BYTES: String(post) },
       },
@@ -122,6 +145,30 @@ export const h2load: LoadTool = {
     const twoHundreds = Number(/status codes: (\d+) 2xx/.exec(stdout)?.[1] ?? 0);
     const done = Number(counts?.[2] ?? 0);
     return { requests: done, seconds, failed: done - twoHundreds, p50: Number.NaN, p99: Number.NaN, p999: Number.NaN };
+  },
+};
+
+/** Messages there and back on WebSockets; a message is a request here. */
+export const webSocketEcho: LoadTool = {
+  name: 'ws',
+  http2: false,
+  present: () => true,
+  async load({ url, connections, seconds, cpu }) {
+    const args = [
+      '-c',
+      String(cpu),
+      process.execPath,
+      'bench/servers/websocket-load.ts',
+      url,
+      connections,
+      seconds,
+    ].map(String);
+    const { stdout } = await run('taskset', args);
+    return {
+      ...(JSON.parse(stdout) as Pick<LoadResult, 'requests' | 'failed' | 'p50' | 'p99'>),
+      seconds,
+      p999: Number.NaN,
+    };
   },
 };
 

@@ -1,14 +1,17 @@
 /**
  * Compares Portico with the app alone and with other proxies, all in one run: `npm run bench -- [--rounds 5] [--seconds 5] [--connections 64]
- * [--tool autocannon|wrk]`. The proxy has core 0 to itself; the app and the load generator share core 1.
+ * [--tool autocannon|wrk]
+ * [--only NAME] [--workload NAME]`. The proxy has core 0 to itself; the app and the load generator share core 1.
  */
 import { mkdtempSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureDevelopmentCertificates } from '../src/cli/development-certificates.ts';
-import { contenders, type Contender, type Protocol, type Running } from './contenders.ts';
-import { autocannon, h2load, wrk, type LoadResult, type LoadTool } from './load.ts';
+import type { Contender, Protocol, Running } from './contender.ts';
+import { contenders } from './contenders.ts';
+import { IdleConnections } from './idle-connections.ts';
+import { autocannon, h2load, webSocketEcho, wrk, type LoadResult, type LoadTool } from './load.ts';
 import { freePort, MeasuredProcess } from './measured-process.ts';
 import { checkAnswers } from './check-answers.ts';
 import { renderTable, summarise, type Row } from './table.ts';
@@ -20,6 +23,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '64' },
     tool: { type: 'string', default: 'autocannon' },
     only: { type: 'string' },
+    workload: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
@@ -30,23 +34,34 @@ interface Workload {
   readonly name: string;
   readonly protocol: Protocol;
   readonly path: string;
-  readonly post: number;
+  readonly post?: number;
+  readonly connections?: number;
+  /** Connections that are open besides and say nothing. */
+  readonly idle?: number;
+  /** A new connection for every request. */
+  readonly close?: boolean;
+  readonly webSocket?: boolean;
 }
 
-const workloads: readonly Workload[] = [
-  { name: 'GET 113 bytes, HTTP/1.1', protocol: 'http', path: '/', post: 0 },
+const everything: readonly Workload[] = [
+  { name: 'GET 113 bytes, HTTP/1.1', protocol: 'http', path: '/' },
+  { name: 'GET 113 bytes, HTTP/1.1, 1,000 idle connections besides', protocol: 'http', path: '/', idle: 1000 },
   { name: 'POST 1 KB, HTTP/1.1', protocol: 'http', path: '/', post: 1024 },
-  { name: 'GET 100 KB, HTTP/1.1', protocol: 'http', path: '/large', post: 0 },
-  { name: 'GET 113 bytes, TLS', protocol: 'tls', path: '/', post: 0 },
-  { name: 'GET 113 bytes, HTTP/2', protocol: 'http2', path: '/', post: 0 },
+  { name: 'GET 100 KB, HTTP/1.1', protocol: 'http', path: '/large' },
+  { name: 'GET 10 MB, HTTP/1.1', protocol: 'http', path: '/huge', connections: 8 },
+  { name: 'GET 113 bytes, TLS', protocol: 'tls', path: '/' },
+  { name: 'GET 113 bytes, TLS, a connection for each', protocol: 'tls', path: '/', close: true },
+  { name: 'GET 113 bytes, HTTP/2', protocol: 'http2', path: '/' },
+  { name: 'WebSocket echo of 125 bytes', protocol: 'http', path: '/', webSocket: true },
 ];
+const workloads = everything.filter(({ name }) => values.workload === undefined || name.includes(values.workload));
 
 const [proxyCpu, loadCpu] = cpus().length > 1 ? [0, 1] : [0, 0];
 const http1Tool: LoadTool = values.tool === 'wrk' ? wrk : autocannon;
 const folder = mkdtempSync(join(tmpdir(), 'bench-'));
 const certificates = await ensureDevelopmentCertificates(folder);
 const appPort = await freePort();
-const app = await MeasuredProcess.start([process.execPath, 'bench/contenders/app.ts', String(appPort)], {
+const app = await MeasuredProcess.start([process.execPath, 'bench/servers/app.ts', String(appPort)], {
   cpu: loadCpu,
   port: appPort,
 });
@@ -79,7 +94,7 @@ try {
 
 /** Rounds are interleaved, so that whatever disturbs the machine disturbs everybody. */
 async function measure(workload: Workload): Promise<void> {
-  const tool = workload.protocol === 'http2' ? h2load : http1Tool;
+  const tool = workload.webSocket === true ? webSocketEcho : workload.protocol === 'http2' ? h2load : http1Tool;
   if (!tool.present()) return;
   const direct: Running | undefined =
     workload.protocol === 'http' ? { process: app, origins: { http: `http://127.0.0.1:${appPort}` } } : undefined;
@@ -92,11 +107,19 @@ async function measure(workload: Workload): Promise<void> {
     for (const { name, running } of runners) {
       const origin = running.origins[workload.protocol];
       if (origin === undefined) continue;
-      const options = { url: origin + workload.path, connections, post: workload.post, cpu: loadCpu };
+      const options = {
+        url: origin + workload.path,
+        connections: workload.connections ?? connections,
+        post: workload.post ?? 0,
+        cpu: loadCpu,
+        close: workload.close === true,
+      };
       if (round === 0) await tool.load({ ...options, seconds: 1 });
+      const idle = await IdleConnections.open(origin, workload.idle ?? 0);
       const before = running.process.cpuSeconds();
       const result = await tool.load({ ...options, seconds });
       const used = running.process.cpuSeconds() - before;
+      idle.close();
       if (result.failed > 0)
         throw new Error(`${name}: ${result.failed} of ${result.requests} requests failed in ${workload.name}`);
       const row = rows.get(name) ?? { results: [], cpu: [], rss: 0 };

@@ -19,7 +19,8 @@ const reflect = Reflect as unknown as Record<string, unknown>;
 for (const name of ['getMetadata', 'getOwnMetadata', 'defineMetadata']) reflect[name] ??= () => undefined;
 const x509 = await import('@peculiar/x509');
 
-x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+// The overload that takes a provider alone; the types of the library's own `Crypto` and Node's differ in name only.
+(x509.cryptoProvider.set as (provider: typeof webcrypto) => void)(webcrypto);
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const day = 86_400_000;

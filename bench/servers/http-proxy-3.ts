@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { createProxyServer } from 'http-proxy-3';
 
 const [port, appPort, tlsPort, certificate, key] = process.argv.slice(2) as [string, string, string, string, string];
@@ -15,6 +16,8 @@ createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, han
   Number(tlsPort),
   '127.0.0.1',
   () => {
-    createServer(handle).listen(Number(port), '127.0.0.1');
+    const plain = createServer(handle);
+    plain.on('upgrade', (request, socket, head) => proxy.ws(request, socket as Socket, head));
+    plain.listen(Number(port), '127.0.0.1');
   },
 );

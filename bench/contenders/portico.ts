@@ -1,0 +1,33 @@
+import { startOn, type Contender } from '../contender.ts';
+
+/** @param filters the chain as YAML; LOG stands for the path of an access log */
+export function portico(name: string, filters: string): Contender {
+  return {
+    name,
+    present: () => true,
+    start: (setting) =>
+      startOn(
+        setting,
+        ['http', 'tls', 'http2'],
+        ({ port, tlsPort, adminPort, appPort, certificate, key, folder, write }) => {
+          const file = write(
+            'portico.yaml',
+            `admin: { address: 127.0.0.1:${adminPort} }
+log: { level: warn }
+listeners:
+  - { name: http, address: 127.0.0.1:${port} }
+  - name: https
+    address: 127.0.0.1:${tlsPort}
+    tls: { certificates: [{ certificate_chain: ${certificate}, private_key: ${key} }] }
+http_filters: ${filters.replaceAll('LOG', `${folder}/access.log`)}
+clusters:
+  - { name: app, endpoints: [127.0.0.1:${appPort}] }
+virtual_hosts:
+  - { name: app, domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: app } }] }
+`,
+          );
+          return [process.execPath, 'src/cli.ts', 'run', '-c', file];
+        },
+      ),
+  };
+}
