@@ -102,11 +102,12 @@ async function measure(workload: Workload): Promise<void> {
     ...(direct === undefined ? [] : [{ name: 'the app alone', running: direct }]),
     ...started.map((s) => ({ name: s.contender.name, running: s.running })),
   ];
+  const failures = new Map<string, string>();
   const rows = new Map<string, { results: LoadResult[]; cpu: number[]; rss: number }>();
   for (let round = 0; round < rounds; round++) {
     for (const { name, running } of runners) {
       const origin = running.origins[workload.protocol];
-      if (origin === undefined) continue;
+      if (origin === undefined || failures.has(name)) continue;
       const options = {
         url: origin + workload.path,
         connections: workload.connections ?? connections,
@@ -120,8 +121,11 @@ async function measure(workload: Workload): Promise<void> {
       const result = await tool.load({ ...options, seconds });
       const used = running.process.cpuSeconds() - before;
       idle.close();
-      if (result.failed > 0)
-        throw new Error(`${name}: ${result.failed} of ${result.requests} requests failed in ${workload.name}`);
+      if (result.failed > 0) {
+        // A contender that fails requests has no place in a table of costs, and is said to have failed.
+        failures.set(name, `${name}: ${result.failed} of ${result.requests} requests failed; left out`);
+        continue;
+      }
       const row = rows.get(name) ?? { results: [], cpu: [], rss: 0 };
       row.results.push(result);
       row.cpu.push((used / result.requests) * 1e6);
@@ -129,6 +133,9 @@ async function measure(workload: Workload): Promise<void> {
       rows.set(name, row);
     }
   }
-  const table: Row[] = [...rows].map(([name, row]) => summarise(name, row.results, row.cpu, row.rss));
+  const table: Row[] = [...rows]
+    .filter(([name]) => !failures.has(name))
+    .map(([name, row]) => summarise(name, row.results, row.cpu, row.rss));
   console.log(`\n${workload.name} (${tool.name})\n${renderTable(table)}`);
+  for (const failure of failures.values()) console.log(failure);
 }

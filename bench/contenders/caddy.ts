@@ -13,12 +13,16 @@ export const caddy: Contender = {
   auto_https off
 }
 http://127.0.0.1:${port} {
-  log { output file ${folder}/access.log }
+  log {
+    output file ${folder}/access.log
+  }
   reverse_proxy 127.0.0.1:${appPort}
 }
 https://127.0.0.1:${tlsPort} {
   tls ${certificate} ${key}
-  log { output file ${folder}/access.log }
+  log {
+    output file ${folder}/access.log
+  }
   reverse_proxy 127.0.0.1:${appPort}
 }
 `,
