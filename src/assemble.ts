@@ -8,6 +8,7 @@ import type { LoadedConfig } from './config/index.ts';
 import type { Clock } from './filter/define-filter.ts';
 import { createListener, type Listener, type ListenerDependencies } from './listener/listener.ts';
 import { ConfigError, showAddress, type Fault } from './options/index.ts';
+import type { Overload } from './overload/index.ts';
 import type { ProcessLog } from './process-log.ts';
 import type { Stats } from './stats/index.ts';
 
@@ -20,6 +21,8 @@ export interface AssembleParts {
   readonly clock: Clock;
   /** From 0 to below 1. */
   readonly random: () => number;
+  /** Refuses work when there is too much of it; left out, there never is. */
+  readonly overload?: Overload;
   /** Keeps the last requests for comparisons; left out, none are kept. */
   readonly samples?: RequestSamples;
   /** Other implementations of the wire than the default ones, for tests that compare them. */
@@ -79,6 +82,7 @@ export async function assemble(loaded: LoadedConfig, parts: AssembleParts, previ
         stats: parts.stats,
         clock: parts.clock,
         log: parts.log.child(`listener ${config.name}`),
+        overload: parts.overload,
         resolvePath: (path) => loaded.resolvePath(path),
         path: ['listeners', index],
         ...(parts.http1 === undefined ? {} : { http1: parts.http1 }),

@@ -63,6 +63,25 @@ export interface CertificateView {
   readonly not_after: string;
 }
 
+export interface LastReload {
+  /** ISO 8601. */
+  readonly at: string;
+  /** `SIGHUP`, `POST /reload`, or which files have changed. */
+  readonly reason: string;
+  readonly result: 'applied' | 'refused';
+  readonly faults: readonly string[];
+}
+
+/** How much there is of something of which there can be too much. */
+export interface OverloadView {
+  readonly trigger: string;
+  /** `ok`; `shed`: exchanges are refused; `refuse`: connections as well. */
+  readonly level: string;
+  readonly value: number;
+  /** From which work is refused; left out when it never is. */
+  readonly limit?: number | undefined;
+}
+
 export interface ServerInfo {
   readonly version: string;
   readonly node_version: string;
@@ -72,5 +91,10 @@ export interface ServerInfo {
   readonly config_file: string | undefined;
   /** SHA-256 of the file's bytes, in hexadecimal. */
   readonly config_hash: string | undefined;
+  /** When the configuration in force was loaded, ISO 8601. */
+  readonly config_loaded_at?: string;
+  /** Of the last reload, whether or not it was applied. */
+  readonly last_reload?: LastReload | undefined;
+  readonly overload?: readonly OverloadView[];
   readonly arguments: readonly string[];
 }

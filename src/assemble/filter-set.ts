@@ -127,7 +127,8 @@ export class FilterSet {
   ): Promise<FilterInstance | undefined> {
     const { id, name, definition, mode } = filter;
     const key = fingerprint([id, name, mode, route ?? null, written ?? null]);
-    const before = this.#parts.previous?.#units.get(key);
+    const { previous } = this.#parts;
+    const before = previous === undefined ? undefined : previous.#units.get(key);
     // The file of a filter that has changed was loaded anew and gave another definition.
     if (before?.definition === definition) {
       before.instance.retain();

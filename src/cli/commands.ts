@@ -6,6 +6,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demo,
   validate: async () => (await import('./validate.ts')).validate,
   schema: async () => (await import('./schema.ts')).schema,
+  wait: async () => (await import('./wait.ts')).wait,
+  reload: async () => (await import('./reload.ts')).reload,
   certs: async () => (await import('./certs.ts')).certs,
   conformance: async () => (await import('./conformance.ts')).conformance,
 };

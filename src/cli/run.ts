@@ -17,13 +17,15 @@ export const run: Command = {
     }
     const server = await startServer(file);
     if (typeof server === 'number') return server;
+    // First, so that whoever reads the line may send a signal.
+    const ended = untilSignalled(server, { reloads: true });
     const listening = server.listeners.map((listener) => `${listener.name} ${showAddress(listener.address())}`);
     server.log.info('listening', {
       listeners: listening,
       admin: showAddress(server.adminAddress()),
       config: resolve(file),
     });
-    return untilSignalled(server);
+    return ended;
   },
 };
 

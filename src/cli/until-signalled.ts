@@ -2,11 +2,15 @@ import { flushCompileCache } from 'node:module';
 import type { Server } from '../server.ts';
 
 /**
- * Waits for SIGTERM or SIGINT, drains, and answers the exit code; a second signal exits at once.
+ * Waits for SIGTERM or SIGINT, drains, and answers the exit code; a second signal exits at once. It also waits for whoever
+ * drains the server otherwise. With `reloads`, SIGHUP reloads the configuration.
  * Errors that nobody caught are a filter's doing, since everything else answers for its own: they are logged and counted, and
  * the exchanges of everybody else go on.
  */
-export function untilSignalled(server: Server, options: { hurried?: boolean } = {}): Promise<number> {
+export function untilSignalled(
+  server: Server,
+  options: { hurried?: boolean; reloads?: boolean } = {},
+): Promise<number> {
   // Now, because a process that is killed writes nothing.
   flushCompileCache();
   const stray = server.stats
@@ -20,6 +24,8 @@ export function untilSignalled(server: Server, options: { hurried?: boolean } = 
   process.on('unhandledRejection', report);
   return new Promise((resolve) => {
     let signals = 0;
+    void server.stopped.then(resolve);
+    if (options.reloads === true) process.on('SIGHUP', () => void server.reload('SIGHUP'));
     const stop = (signal: NodeJS.Signals) => {
       signals++;
       if (signals > 1) {

@@ -1,6 +1,7 @@
 import type { CounterHandle, GaugeHandle, HistogramHandle, Stats } from '../stats/index.ts';
+import type { HoldResult } from './hold-queue.ts';
 import type { Ceiling } from './circuit-breakers.ts';
-import type { BreakerState } from './error-rate-breaker.ts';
+import type { BreakerReason, BreakerState } from './error-rate-breaker.ts';
 
 const codeClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
@@ -18,7 +19,15 @@ export interface ClusterStats {
   readonly timeouts: CounterHandle;
   readonly ejections: CounterHandle;
   readonly overflow: Readonly<Record<Ceiling | 'circuit_open', CounterHandle>>;
-  breakerState(state: BreakerState): void;
+  breakerState(state: BreakerState, reason: BreakerReason): void;
+  readonly sentAgain: CounterHandle;
+  /** Milliseconds: after how long the app closes unused connections, if known, and how long they are used. */
+  idle(appCloses: number | undefined, limit: number): void;
+  readonly held: GaugeHandle;
+  readonly heldTotal: Readonly<Record<HoldResult, CounterHandle>>;
+  checked(good: boolean): void;
+  readonly healthy: GaugeHandle;
+  readonly panic: GaugeHandle;
 }
 
 /** Gauges are moved, never set, because at a reload an old and a new cluster of one name live side by side for a while. */
@@ -42,6 +51,32 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
   const overflow = (ceiling: string) => overflows.with({ cluster, ceiling });
   const state = gauge('circuit_breaker_state', 'Error-rate breaker: 0 closed, 1 half open, 2 open.');
   state.set(0);
+  const transitions = stats.counter(
+    'portico_cluster_circuit_breaker_transitions_total',
+    'Changes of the error-rate breaker, by the state that began and why.',
+    ['cluster', 'to', 'reason'],
+  );
+  const appIdleClose = gauge(
+    'app_idle_close_seconds',
+    'After how long without use the app closes a connection, as it says or shows; 0 is not known.',
+  );
+  const idleTimeout = gauge(
+    'idle_timeout_seconds',
+    'After how long without use a connection is not used again; 0 is no limit.',
+  );
+  const held = stats.counter(
+    'portico_cluster_held_requests_total',
+    'Requests that waited for the app to come back, by how that ended.',
+    ['cluster', 'result'],
+  );
+  const checks = stats.counter('portico_cluster_health_checks_total', 'Active health checks, by result.', [
+    'cluster',
+    'result',
+  ]);
+  const [checksGood, checksBad] = ['success', 'failure'].map((result) => checks.with({ cluster, result })) as [
+    CounterHandle,
+    CounterHandle,
+  ];
   return {
     request: (status) => byClass[Math.floor(status / 100) - 1]?.add(),
     requestFailed: () => failed.add(),
@@ -70,6 +105,27 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
       max_retries: overflow('max_retries'),
       circuit_open: overflow('circuit_open'),
     },
-    breakerState: (now) => state.set({ closed: 0, half_open: 1, open: 2 }[now]),
+    breakerState(to, reason) {
+      state.set({ closed: 0, half_open: 1, open: 2 }[to]);
+      transitions.with({ cluster, to, reason }).add();
+    },
+    sentAgain: counter(
+      'stale_connections_total',
+      'Requests sent once more because the app closed the unused connection they were sent on.',
+    ),
+    idle(appCloses, limit) {
+      appIdleClose.set((appCloses ?? 0) / 1000);
+      idleTimeout.set(limit === Infinity ? 0 : limit / 1000);
+    },
+    held: gauge('held_requests', 'Requests that wait for the app to come back.'),
+    heldTotal: {
+      released: held.with({ cluster, result: 'released' }),
+      timeout: held.with({ cluster, result: 'timeout' }),
+      overflow: held.with({ cluster, result: 'overflow' }),
+      cancelled: held.with({ cluster, result: 'cancelled' }),
+    },
+    checked: (good) => (good ? checksGood : checksBad).add(),
+    healthy: gauge('endpoints_healthy', 'Endpoints that are neither ejected nor found unhealthy.'),
+    panic: gauge('panic', '1 while health is ignored because too few endpoints are healthy.'),
   };
 }

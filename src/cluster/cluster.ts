@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { UpstreamError, type Upgrade } from '../http/index.ts';
+import { isIdempotent, UpstreamError, type Upgrade } from '../http/index.ts';
 import type { Stats } from '../stats/index.ts';
 import type { Attempt, UpstreamCluster, UpstreamResponse } from './attempt.ts';
 import {
@@ -14,13 +14,19 @@ import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, systemResolve, type Resolve } from './discovery.ts';
 import { Endpoint, type Found } from './endpoint.ts';
-import { ErrorRateBreaker, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
+import { ErrorRateBreaker, type BreakerReason, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
+import { HealthChecker } from './health-checker.ts';
+import { afterCheck, type CheckResult } from './health-state.ts';
+import { HoldQueue, type Holdable } from './hold-queue.ts';
+import { IdleLimit } from './idle-limit.ts';
+import { slowStartFactor } from './slow-start.ts';
 import { loadBalancers, type LoadBalancer } from './load-balancer/index.ts';
 import { afterInterval, afterResult } from './outlier-detection.ts';
-import { tryOnce, type TryObserver } from './try.ts';
+import { tryOnce, type TryObserver, type TryOptions } from './try.ts';
 import { openTunnel } from './tunnel.ts';
 import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
+import { isRefusal, type SocketTls } from './upstream-socket.ts';
 import { loadUpstreamTls } from './upstream-tls.ts';
 
 export interface ClusterLog {
@@ -49,11 +55,17 @@ export interface ClusterView {
   readonly endpoints: readonly {
     readonly address: string;
     readonly weight: number;
-    readonly health: 'healthy' | 'ejected';
+    readonly health: 'healthy' | 'ejected' | 'unhealthy' | 'pending';
     readonly active_requests: number;
     readonly connections: number;
   }[];
   readonly error_rate_breaker: BreakerState | 'off';
+  /** Why the breaker is in its state, and how often that has changed. */
+  readonly error_rate_breaker_history:
+    { readonly reason: BreakerReason | undefined; readonly transitions: number } | undefined;
+  /** Health is ignored because too few endpoints are healthy. */
+  readonly panic: boolean;
+  readonly hold: { readonly state: 'open' | 'holding' | 'releasing' | 'off'; readonly waiting: number };
   readonly circuit_breakers: Readonly<Record<Ceiling, { readonly used: number; readonly most: number }>>;
   readonly idle_connections: number;
 }
@@ -62,6 +74,15 @@ export interface ClusterView {
 export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster {
   return new Cluster(config, deps);
 }
+
+/** Something that somebody waits for: what every try for it needs. */
+interface Sending extends Holdable {
+  readonly attempt: Attempt;
+  readonly run: Run;
+  readonly resolve: (response: UpstreamResponse) => void;
+}
+
+type Run = (sending: Sending, endpoint: Endpoint, observer: TryObserver) => void;
 
 /** Endpoints that serve the same thing, and everything that stands between a request and one of them. */
 export class Cluster implements UpstreamCluster {
@@ -74,6 +95,13 @@ export class Cluster implements UpstreamCluster {
   readonly #pool: ConnectionPool;
   readonly #discovery: Discovery;
   readonly #now: () => number;
+  readonly #hold: HoldQueue | undefined;
+  readonly #checkers = new Map<Endpoint, HealthChecker>();
+  readonly #tls: SocketTls | undefined;
+  readonly #connection: (socket: Socket) => UpstreamConnection;
+  readonly #tryOptions: TryOptions;
+  #panic = false;
+  #started = false;
   #endpoints: readonly Endpoint[] = [];
   #balancer: LoadBalancer<Endpoint>;
   #sweep: NodeJS.Timeout | undefined;
@@ -84,27 +112,50 @@ export class Cluster implements UpstreamCluster {
     this.#deps = deps;
     this.#now = () => deps.clock.monotonic();
     const stats = (this.#stats = createClusterStats(deps.stats, config.name));
-    this.#breakers = createCircuitBreakers(config.circuit_breakers, (ceiling, by) => {
-      if (ceiling === 'max_connections') stats.connections.add(by);
-      else if (ceiling === 'max_pending_requests') stats.pending.add(by);
-      else if (ceiling === 'max_requests') stats.active.add(by);
-    });
+    this.#breakers = createCircuitBreakers(
+      config.circuit_breakers,
+      (ceiling, by) => {
+        if (ceiling === 'max_connections') stats.connections.add(by);
+        else if (ceiling === 'max_pending_requests') stats.pending.add(by);
+        else if (ceiling === 'max_requests') stats.active.add(by);
+      },
+      this.#now,
+    );
     if (config.error_rate_breaker !== undefined) {
-      this.#errorRate = new ErrorRateBreaker(config.name, config.error_rate_breaker, (state) => {
-        stats.breakerState(state);
-        deps.log.warn(`the error-rate breaker is ${state.replace('_', ' ')}`, { cluster: config.name });
+      this.#errorRate = new ErrorRateBreaker(config.name, config.error_rate_breaker, (state, reason) => {
+        stats.breakerState(state, reason);
+        deps.log.warn(`the error-rate breaker is ${state.replace('_', ' ')}`, { cluster: config.name, reason });
       });
     }
+    const idleLimit = new IdleLimit(config.idle_timeout, (appCloses, limit) => stats.idle(appCloses, limit));
     const connection = deps.connection ?? ((socket, options) => new Http1Connection(socket, options));
+    const connectionOptions = {
+      idleTimeout: config.idle_timeout,
+      maxResponseHeaders: config.max_response_headers,
+      announced: (milliseconds: number) => idleLimit.announced(milliseconds, this.#now()),
+    };
+    this.#connection = (socket) => connection(socket, connectionOptions);
+    this.#tls = config.tls && loadUpstreamTls(config.tls, deps.resolvePath ?? ((path) => path));
     this.#pool = new ConnectionPool({
       connectTimeout: config.connect_timeout,
-      tls: config.tls && loadUpstreamTls(config.tls, deps.resolvePath ?? ((path) => path)),
+      tls: this.#tls,
       breakers: this.#breakers,
-      connection: (socket) =>
-        connection(socket, { idleTimeout: config.idle_timeout, maxResponseHeaders: config.max_response_headers }),
-      onConnect: (error) => (error === undefined ? stats.connectionsTotal : stats.connectFailures).add(),
+      connection: this.#connection,
+      onConnect: (endpoint, error) => {
+        (error === undefined ? stats.connectionsTotal : stats.connectFailures).add();
+        this.#heardOf(endpoint, error);
+        if (error !== undefined && isRefusal(error)) idleLimit.appGone(this.#now());
+      },
       onWait: () => stats.overflow.max_connections.add(),
+      idleLimit,
+      now: this.#now,
     });
+    this.#tryOptions = {
+      pool: this.#pool,
+      maxRequestsPerConnection: config.max_requests_per_connection,
+      now: this.#now,
+    };
+    if (config.hold.max_requests > 0) this.#hold = this.#createHold();
     this.#balancer = loadBalancers[config.lb_policy]([], deps.random);
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
@@ -127,7 +178,11 @@ export class Cluster implements UpstreamCluster {
     }
     let timer: NodeJS.Timeout | undefined;
     const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, connect_timeout)));
-    await Promise.race([this.#discovery.start(), enough]);
+    const known = this.#discovery.start().then(() => {
+      this.#started = true;
+      return this.#checkHealth();
+    });
+    await Promise.race([known, enough]);
     clearTimeout(timer);
   }
 
@@ -135,32 +190,30 @@ export class Cluster implements UpstreamCluster {
   close(): void {
     this.#discovery.stop();
     clearInterval(this.#sweep);
+    this.#started = false;
+    for (const checker of this.#checkers.values()) checker.stop();
+    this.#checkers.clear();
     this.#errorRate?.close();
     this.#pool.close();
   }
 
   send(attempt: Attempt): Promise<UpstreamResponse> {
-    return this.#admit(attempt, (endpoint, observer) =>
-      tryOnce(
-        attempt,
-        endpoint,
-        { pool: this.#pool, maxRequestsPerConnection: this.#config.max_requests_per_connection, now: this.#now },
-        observer,
-      ),
-    );
+    return this.#begin(attempt, this.#sendOnce);
   }
 
   tunnel(attempt: Attempt, upgrade: Upgrade): Promise<UpstreamResponse> {
-    return this.#admit(attempt, (endpoint, observer) =>
-      openTunnel(
-        attempt,
-        upgrade,
-        endpoint,
-        { pool: this.#pool, maxResponseHeaders: this.#config.max_response_headers, now: this.#now },
-        observer,
-      ),
-    );
+    return this.#begin(attempt, (sending, endpoint, observer) => {
+      const { resolve, refuse } = sending;
+      const { max_response_headers: maxResponseHeaders } = this.#config;
+      openTunnel(attempt, upgrade, endpoint, { pool: this.#pool, maxResponseHeaders, now: this.#now }, observer).then(
+        resolve,
+        refuse,
+      );
+    });
   }
+
+  readonly #sendOnce: Run = ({ attempt, resolve, refuse }, endpoint, observer) =>
+    tryOnce(attempt, endpoint, this.#tryOptions, observer, resolve, refuse);
 
   show(): ClusterView {
     const { max_connections, max_pending_requests, max_requests, max_retries } = this.#breakers;
@@ -171,11 +224,17 @@ export class Cluster implements UpstreamCluster {
       endpoints: this.#endpoints.map((endpoint) => ({
         address: endpoint.address,
         weight: endpoint.weight,
-        health: endpoint.ejected ? 'ejected' : 'healthy',
+        health: endpoint.ejected ? 'ejected' : (endpoint.health?.health ?? 'healthy'),
         active_requests: endpoint.active,
         connections: endpoint.connections,
       })),
       error_rate_breaker: this.#errorRate?.state ?? 'off',
+      error_rate_breaker_history: this.#errorRate && {
+        reason: this.#errorRate.reason,
+        transitions: this.#errorRate.transitions,
+      },
+      panic: this.#panic,
+      hold: { state: this.#hold?.state ?? 'off', waiting: this.#hold?.waiting ?? 0 },
       circuit_breakers: {
         max_connections: ceiling(max_connections),
         max_pending_requests: ceiling(max_pending_requests),
@@ -186,44 +245,81 @@ export class Cluster implements UpstreamCluster {
     };
   }
 
+  #begin(attempt: Attempt, run: Run): Promise<UpstreamResponse> {
+    return new Promise((resolve, refuse) => {
+      const { cancellation, deadline } = attempt;
+      const sending: Sending = {
+        attempt,
+        run,
+        resolve,
+        refuse,
+        cancellation,
+        deadline,
+        heldAt: 0,
+        go: () => this.#admit(sending),
+      };
+      if (this.#hold === undefined || this.#hold.passes) this.#admit(sending);
+      else this.#hold.add(sending);
+    });
+  }
+
   /** Breaker → ceilings → endpoint → the try itself. What was taken is given back when the try is over. */
-  #admit(
-    attempt: Attempt,
-    run: (endpoint: Endpoint, observer: TryObserver) => Promise<UpstreamResponse>,
-  ): Promise<UpstreamResponse> {
+  #admit(sending: Sending): void {
+    const { attempt } = sending;
     let report: ReportOutcome = () => {};
-    let retry: Permit | undefined;
     let request: Permit | undefined;
     let endpoint: Endpoint;
     try {
       report = this.#errorRate?.enter() ?? report;
-      if (attempt.isRetry) retry = this.#take('max_retries');
       request = this.#take('max_requests');
       endpoint = this.#pick(attempt);
     } catch (cause) {
       const error = cause as UpstreamError;
-      retry?.release();
       request?.release();
       this.#countFailure(error, report);
-      return Promise.reject(error);
+      return sending.refuse(error);
     }
+    if (!attempt.isRetry) this.#breakers.max_retries.firstTry();
     endpoint.active++;
     attempt.onEndpoint(endpoint.address);
-    return run(endpoint, this.#observer(endpoint, report, retry, request));
+    sending.run(sending, endpoint, this.#observer(sending, endpoint, report, request));
   }
 
-  #observer(endpoint: Endpoint, report: ReportOutcome, retry: Permit | undefined, request: Permit): TryObserver {
+  #observer(sending: Sending, endpoint: Endpoint, report: ReportOutcome, request: Permit): TryObserver {
     const started = this.#now();
+    let retry: Permit | undefined;
     return {
+      connected: () => {
+        // Here, and not before: an app that cannot be reached has nothing to bear. What was held goes step by step anyway.
+        if (!sending.attempt.isRetry || sending.heldAt > 0 || retry !== undefined) return undefined;
+        retry = this.#breakers.max_retries.take();
+        return retry === undefined ? overflow('max_retries', endpoint.address) : undefined;
+      },
       answered: (status) => {
         retry?.release();
         this.#stats.request(status);
         report(status >= 500 ? 'failure' : 'success');
         this.#note(endpoint, status >= 500);
+        if (sending.heldAt > 0) this.#hold?.answered();
       },
       failed: (error) => {
+        if (this.#mayHold(error)) {
+          this.#stats.requestFailed();
+          report('abandoned');
+          this.#hold!.add(sending);
+          return true;
+        }
+        if (this.#maySurvive(sending, error)) {
+          this.#stats.requestFailed();
+          this.#countCause(error);
+          this.#outlive(sending, endpoint, report, error);
+          return true;
+        }
         if (this.#countFailure(error, report)) this.#note(endpoint, true);
+        if (sending.heldAt > 0) this.#hold?.answered();
+        return false;
       },
+      sentAgain: () => this.#stats.sentAgain.add(),
       broke: (error) => {
         if (error.flag === 'DC') return;
         this.#countCause(error);
@@ -237,6 +333,80 @@ export class Cluster implements UpstreamCluster {
         this.#stats.duration.observe((this.#now() - started) / 1000);
       },
     };
+  }
+
+  /** The app was there, and now nobody listens on any of its endpoints: it is likely to come back. */
+  #mayHold(error: UpstreamError): boolean {
+    if (this.#hold === undefined || !isRefusal(error)) return false;
+    if (!this.#endpoints.every(({ refusing }) => refusing) || !this.#endpoints.some(({ seen }) => seen)) return false;
+    return this.#hold.appAway();
+  }
+
+  /**
+   * The connection was lost, perhaps with the whole app, and the request may be sent again if so. An app that is killed
+   * loses its connections first and its listening socket last, and in between connections are accepted that nobody serves.
+   */
+  #maySurvive({ attempt, run }: Sending, { flag, details, untouched }: UpstreamError): boolean {
+    if (this.#hold === undefined || run !== this.#sendOnce) return false;
+    if (flag !== 'UC' && details !== 'upstream_connect_failure{connection_reset}') return false;
+    return untouched || (attempt.body.whole !== undefined && isIdempotent(attempt.method));
+  }
+
+  /** Asks for a new connection: if it is refused the app has gone, and the request waits for the next one. */
+  #outlive(sending: Sending, endpoint: Endpoint, report: ReportOutcome, lost: UpstreamError): void {
+    this.#pool.acquire(endpoint, true, (error, lease) => {
+      lease?.release();
+      if (error !== undefined && this.#mayHold(error)) {
+        report('abandoned');
+        return this.#hold!.add(sending);
+      }
+      report('failure');
+      this.#note(endpoint, true);
+      if (sending.heldAt > 0) this.#hold?.answered();
+      sending.refuse(lost);
+    });
+  }
+
+  #heardOf(endpoint: Endpoint, error: UpstreamError | undefined): void {
+    if (error === undefined) {
+      endpoint.seen = true;
+      endpoint.refusing = false;
+      this.#hold?.appBack();
+    } else if (isRefusal(error)) {
+      endpoint.refusing = true;
+    }
+  }
+
+  #createHold(): HoldQueue {
+    let since = 0;
+    return new HoldQueue({
+      config: this.#config.hold,
+      now: this.#now,
+      probe: (done) => {
+        let left = this.#endpoints.length;
+        if (left === 0) return done();
+        for (const endpoint of this.#endpoints) {
+          this.#pool.acquire(endpoint, true, (_error, lease) => {
+            lease?.release();
+            if (--left === 0) done();
+          });
+        }
+      },
+      changed: (by, result) => {
+        this.#stats.held.add(by);
+        if (result !== undefined) this.#stats.heldTotal[result].add();
+      },
+      onState: (state, waiting) => {
+        const fields = { cluster: this.name, waiting };
+        if (state === 'holding') {
+          since = this.#now();
+          this.#deps.log.warn('the app refuses connections: requests wait for it', fields);
+        } else if (state === 'releasing') {
+          const milliseconds = Math.round(this.#now() - since);
+          this.#deps.log.info('the app is back: requests are let go', { ...fields, milliseconds });
+        }
+      },
+    });
   }
 
   #take(ceiling: Ceiling): Permit {
@@ -264,15 +434,97 @@ export class Cluster implements UpstreamCluster {
     }
   }
 
-  /** Those that have not failed in this exchange and are not ejected; else those not ejected; else any: better than none. */
+  /** Those that have not failed in this exchange and are healthy; else those that are healthy; in panic, any. */
   #pick({ avoid, hash }: Attempt): Endpoint {
-    const endpoint =
-      this.#balancer.pick({ hash, usable: (candidate) => !candidate.ejected && !avoid.has(candidate.address) }) ??
-      this.#balancer.pick({ hash, usable: (candidate) => !candidate.ejected }) ??
-      this.#balancer.pick({ hash, usable: () => true });
+    const endpoint = this.#panic ? this.#pickAny(avoid, hash) : this.#pickHealthy(avoid, hash);
     if (endpoint !== undefined) return endpoint;
     if (this.#discovery.incomplete) throw new UpstreamError(503, 'DF', 'dns_resolution_failure', { untouched: true });
     throw new UpstreamError(503, 'UH', 'no_healthy_upstream', { untouched: true });
+  }
+
+  #pickHealthy(avoid: ReadonlySet<string>, hash: number | undefined): Endpoint | undefined {
+    const { slow_start: slow, lb_policy } = this.#config;
+    if (slow !== undefined && lb_policy !== 'ring_hash') {
+      const now = this.#now();
+      // One that warms up lets some of its turns pass by.
+      const warm = (endpoint: Endpoint): boolean => {
+        const factor = slowStartFactor(now - endpoint.since, slow);
+        return factor >= 1 || this.#deps.random() < factor;
+      };
+      const usable = (endpoint: Endpoint) => endpoint.healthy && !avoid.has(endpoint.address) && warm(endpoint);
+      const picked = this.#balancer.pick({ hash, usable });
+      if (picked !== undefined) return picked;
+    }
+    return (
+      this.#balancer.pick({ hash, usable: (one) => one.healthy && !avoid.has(one.address) }) ??
+      this.#balancer.pick({ hash, usable: (one) => one.healthy })
+    );
+  }
+
+  #pickAny(avoid: ReadonlySet<string>, hash: number | undefined): Endpoint | undefined {
+    return (
+      this.#balancer.pick({ hash, usable: (one) => !avoid.has(one.address) }) ??
+      this.#balancer.pick({ hash, usable: () => true })
+    );
+  }
+
+  /** Looks how many endpoints are healthy; whenever that may have changed. */
+  #assess(): void {
+    const total = this.#endpoints.length;
+    const healthy = this.#endpoints.filter((endpoint) => endpoint.healthy).length;
+    this.#stats.healthy.set(healthy);
+    const panic = total > 0 && (healthy / total) * 100 < this.#config.healthy_panic_threshold;
+    if (panic === this.#panic) return;
+    this.#panic = panic;
+    this.#stats.panic.set(panic ? 1 : 0);
+    // Before the first checks are over nobody is healthy, and that is no news.
+    if (this.#endpoints.some((endpoint) => endpoint.health?.health === 'pending')) return;
+    if (panic)
+      this.#deps.log.warn('too few endpoints are healthy: health is ignored', { cluster: this.name, healthy, total });
+    else this.#deps.log.info('enough endpoints are healthy again', { cluster: this.name, healthy, total });
+  }
+
+  /** Begins to check endpoints that are not checked yet. Resolves when each has been checked once. */
+  async #checkHealth(): Promise<void> {
+    const { health_check: config } = this.#config;
+    if (config === undefined || !this.#started) return;
+    const first: Promise<void>[] = [];
+    for (const endpoint of this.#endpoints) {
+      if (this.#checkers.has(endpoint)) continue;
+      const checker = new HealthChecker(
+        endpoint,
+        {
+          config,
+          host: this.name,
+          tls: this.#tls,
+          connection: this.#connection,
+          random: this.#deps.random,
+        },
+        (result) => this.#checked(endpoint, result),
+      );
+      this.#checkers.set(endpoint, checker);
+      first.push(checker.start());
+    }
+    await Promise.all(first);
+  }
+
+  #checked(endpoint: Endpoint, result: CheckResult): void {
+    const before = endpoint.healthy;
+    const was = endpoint.health!.health;
+    endpoint.health = afterCheck(endpoint.health!, result, this.#config.health_check!);
+    this.#stats.checked(result === 'good');
+    // As in Envoy: who is seen to be well is not left out for old failures (successful_active_health_check_uneject_host).
+    if (endpoint.health.health === 'healthy' && endpoint.ejected) {
+      endpoint.outlier = { ...endpoint.outlier, consecutive: 0, ejectedUntil: undefined };
+    }
+    if (endpoint.healthy && !before && was !== 'pending') endpoint.since = this.#now();
+    const now = endpoint.health.health;
+    if (now !== was) {
+      const fields = { cluster: this.name, endpoint: endpoint.address, result };
+      if (now === 'unhealthy') this.#deps.log.warn(`${endpoint.address} is unhealthy`, fields);
+      else this.#deps.log.info(`${endpoint.address} is healthy`, fields);
+    }
+    this.#assess();
   }
 
   /** Tells outlier detection of a result. */
@@ -281,7 +533,9 @@ export class Cluster implements UpstreamCluster {
     if (config === undefined || (!failed && endpoint.outlier.consecutive === 0)) return;
     const wasEjected = endpoint.ejected;
     endpoint.outlier = afterResult(endpoint.outlier, failed, this.#now(), this.#ejections(), config);
-    if (endpoint.ejected && !wasEjected) this.#tellEjection(endpoint, config);
+    if (!endpoint.ejected || wasEjected) return;
+    this.#tellEjection(endpoint, config);
+    this.#assess();
   }
 
   #ejections(): { total: number; ejected: number } {
@@ -303,6 +557,8 @@ export class Cluster implements UpstreamCluster {
       const wasEjected = endpoint.ejected;
       endpoint.outlier = afterInterval(endpoint.outlier, now);
       if (wasEjected && !endpoint.ejected) {
+        endpoint.since = now;
+        this.#assess();
         this.#deps.log.info(`${endpoint.address} is back`, { cluster: this.name, endpoint: endpoint.address });
       }
     }
@@ -313,14 +569,22 @@ export class Cluster implements UpstreamCluster {
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.address, endpoint]));
     this.#endpoints = found.map((one) => {
       const known = before.get(one.address);
-      if (known === undefined || JSON.stringify(known.target) !== JSON.stringify(one.target)) return new Endpoint(one);
+      if (known === undefined || JSON.stringify(known.target) !== JSON.stringify(one.target)) {
+        // Those that were there from the beginning have nobody to be slower than.
+        const since = this.#endpoints.length === 0 ? -Infinity : this.#now();
+        return new Endpoint(one, { since, checked: this.#config.health_check !== undefined });
+      }
       before.delete(one.address);
       return known;
     });
     for (const gone of before.values()) {
       gone.gone = true;
       this.#pool.purge(gone);
+      this.#checkers.get(gone)?.stop();
+      this.#checkers.delete(gone);
     }
     this.#balancer = loadBalancers[this.#config.lb_policy](this.#endpoints, this.#deps.random);
+    this.#assess();
+    void this.#checkHealth();
   }
 }

@@ -99,13 +99,22 @@ const outlierDetectionSchema = v.strictObject({
 });
 
 const holdSchema = v.strictObject({
-  max_requests: v.optional(doc('Most requests that wait; beyond it 503 at once. 0 turns it off.', integer(0, 1_000_000)), 1024),
+  max_requests: v.optional(
+    doc('Most requests that wait; beyond it 503 at once. 0 turns it off.', integer(0, 1_000_000)),
+    1024,
+  ),
   max_wait: v.optional(
-    doc('Longest wait of a request; never beyond the timeout of its route. Then 503 with `Retry-After`.', atLeast(1, '1ms')),
+    doc(
+      'Longest wait of a request; never beyond the timeout of its route. Then 503 with `Retry-After`.',
+      atLeast(1, '1ms'),
+    ),
     '5s',
   ),
   max_outage: v.optional(
-    doc('An app that has been away for longer is no longer waited for: 503 at once, until it is back.', atLeast(1, '1ms')),
+    doc(
+      'An app that has been away for longer is no longer waited for: 503 at once, until it is back.',
+      atLeast(1, '1ms'),
+    ),
     '30s',
   ),
   probe_interval: v.optional(
@@ -139,10 +148,16 @@ const healthCheckSchema = v.pipe(
         v.strictObject({
           path: v.optional(doc('What to ask for.', v.pipe(v.string(), v.regex(/^\/[!-~]*$/, 'must be a path'))), '/'),
           host: v.optional(
-            doc('The host field. Default: name of the cluster.', v.pipe(v.string(), v.regex(/^[!-~]+$/, 'must be a host'))),
+            doc(
+              'The host field. Default: name of the cluster.',
+              v.pipe(v.string(), v.regex(/^[!-~]+$/, 'must be a host')),
+            ),
           ),
           expected_statuses: v.optional(
-            doc('Statuses of a healthy endpoint, or ranges `{ min, max }`.', v.pipe(v.array(statusSchema), v.minLength(1))),
+            doc(
+              'Statuses of a healthy endpoint, or ranges `{ min, max }`.',
+              v.pipe(v.array(statusSchema), v.minLength(1)),
+            ),
             [200],
           ),
         }),
@@ -168,10 +183,16 @@ const healthCheckSchema = v.pipe(
 );
 
 const slowStartSchema = v.strictObject({
-  window: v.optional(doc('How long an endpoint that is new or back gets less than its share.', atLeast(1, '1ms')), '30s'),
+  window: v.optional(
+    doc('How long an endpoint that is new or back gets less than its share.', atLeast(1, '1ms')),
+    '30s',
+  ),
   min_weight_percent: v.optional(doc('The share of its weight that it starts with.', integer(1, 100)), 10),
   aggression: v.optional(
-    doc('1 grows evenly; more grows fast at first.', v.pipe(v.number('must be a number'), v.minValue(0.1), v.maxValue(100))),
+    doc(
+      '1 grows evenly; more grows fast at first.',
+      v.pipe(v.number('must be a number'), v.minValue(0.1), v.maxValue(100)),
+    ),
     1,
   ),
 });
@@ -232,7 +253,10 @@ export const clusterSchema = v.strictObject({
     ),
   ),
   health_check: v.optional(
-    doc('Asks each endpoint again and again whether it is well, and leaves out those that are not. Off unless given.', healthCheckSchema),
+    doc(
+      'Asks each endpoint again and again whether it is well, and leaves out those that are not. Off unless given.',
+      healthCheckSchema,
+    ),
   ),
   healthy_panic_threshold: v.optional(
     doc(

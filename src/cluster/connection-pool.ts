@@ -19,7 +19,7 @@ export interface ConnectionPoolOptions {
   /** For how long an unused connection is good. */
   readonly idleLimit: IdleLimit;
   /** Milliseconds of a clock that never jumps. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /** Milliseconds without use after which a connection must show that it lives before it gets a request. */

@@ -37,7 +37,7 @@ export class Discovery {
   readonly #options: DiscoveryOptions;
   /** In the order of the configuration. */
   readonly #parts: (Found | Entry)[];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
   #known = '';
 
@@ -59,25 +59,29 @@ export class Discovery {
   /** Resolves when every name has been asked for once, whatever the answer. */
   async start(): Promise<void> {
     const entries = this.#entries();
-    if (entries.length > 0 && !this.#stopped) await this.#refresh(entries);
+    if (!this.#stopped) await Promise.all(entries.map((entry) => this.#refresh(entry)));
   }
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   #entries(): Entry[] {
     return this.#parts.filter((part) => 'found' in part);
   }
 
-  async #refresh(entries: readonly Entry[]): Promise<void> {
-    await Promise.all(entries.map((entry) => this.#ask(entry)));
+  /** Each name by itself: one that takes long to resolve holds up no other. */
+  async #refresh(entry: Entry): Promise<void> {
+    await this.#ask(entry);
     if (this.#stopped) return;
     this.#publish();
     // After the answer, not at fixed times: a slow name server is not asked twice at once.
-    this.#timer = setTimeout(() => void this.#refresh(entries), this.#options.dns.refresh_rate);
-    this.#timer.unref();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#refresh(entry);
+    }, this.#options.dns.refresh_rate);
+    this.#timers.add(timer.unref());
   }
 
   async #ask(entry: Entry): Promise<void> {

@@ -8,9 +8,9 @@ export interface HoldQueueOptions {
   readonly config: HoldConfig;
   /** Asks the endpoints for a connection; {@link HoldQueue.appBack} is called when one is there. */
   probe(done: () => void): void;
-  now(): number;
+  readonly now: () => number;
   /** Told of every request that came (1), and how it went (-1). */
-  changed(by: 1 | -1, result: HoldResult | undefined): void;
+  readonly changed: (by: 1 | -1, result: HoldResult | undefined) => void;
   /** Told when requests begin to wait, and when the app is back. */
   onState(state: 'holding' | 'releasing' | 'open', waiting: number): void;
 }
@@ -25,7 +25,7 @@ export interface Holdable {
   /** Clock reading at which it was held first; 0 when it was not yet. */
   heldAt: number;
   go(): void;
-  refuse(error: UpstreamError): void;
+  readonly refuse: (error: UpstreamError) => void;
 }
 
 interface Place {

@@ -11,6 +11,7 @@ import {
   type ResponseHead,
   type WireFault,
 } from '../http1/index.ts';
+import { belowAnnounced } from './idle-limit.ts';
 import type { UpstreamAnswer, UpstreamConnection, UpstreamRequest } from './upstream-connection.ts';
 import type { ExchangeFailure } from './upstream-socket.ts';
 
@@ -19,6 +20,8 @@ export interface Http1ConnectionOptions {
   readonly idleTimeout: number;
   /** Bytes of a response's header section. */
   readonly maxResponseHeaders: number;
+  /** Told when the app says how long it keeps an unused connection, in milliseconds. */
+  announced?(milliseconds: number): void;
 }
 
 /** Header lines of one response; a proxy in between may add to what the app was allowed to send. */
@@ -27,8 +30,6 @@ const maxResponseFields = 1000;
 const maxInterim = 1000;
 /** Content up to this size is copied behind its head so that both leave in one write. */
 const oneWrite = 16 * 1024;
-/** The app closes when its own time is up; staying this far below it keeps a request from meeting the close half way. */
-const keepAliveMargin = 1000;
 
 /** Methods for which an app expects to be told that there is no content (RFC 9110 §8.6). */
 const anticipatesContent = new Set(['POST', 'PUT', 'PATCH']);
@@ -111,7 +112,8 @@ export class Http1Connection implements UpstreamConnection {
 
   /** The app says how long it keeps an unused connection (`Keep-Alive: timeout=5`). */
   #honour(seconds: number): void {
-    const allowed = Math.max(1, seconds * 1000 - keepAliveMargin);
+    this.#options.announced?.(seconds * 1000);
+    const allowed = Math.max(1, belowAnnounced(seconds * 1000));
     const own = this.#options.idleTimeout === 0 ? Infinity : this.#options.idleTimeout;
     const timeout = Math.min(own, allowed);
     if (timeout === this.#idleTimeout) return;

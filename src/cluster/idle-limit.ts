@@ -81,7 +81,10 @@ export class IdleLimit {
   #settle(now: number): void {
     this.#samples = this.#samples.filter(({ at }) => now - at < longestMemory);
     this.#forgetAt = this.#samples.length === 0 ? Infinity : this.#samples[0]!.at + longestMemory;
-    this.#learned = this.#samples.reduce<number | undefined>((least, { age }) => Math.min(least ?? age, age), undefined);
+    this.#learned = this.#samples.reduce<number | undefined>(
+      (least, { age }) => Math.min(least ?? age, age),
+      undefined,
+    );
     const limit = Math.min(
       this.#own,
       this.#announced === undefined ? Infinity : belowAnnounced(this.#announced),

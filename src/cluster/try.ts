@@ -1,4 +1,4 @@
-import { BodyStream, Headers, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
+import { BodyStream, Headers, isIdempotent, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
 import type { Attempt, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -8,8 +8,13 @@ import { beforeResponse, duringResponse, type ExchangeFailure } from './upstream
 
 /** Hears how a try goes: one of `answered` and `failed`, perhaps `broke` after `answered`, and last `over`. */
 export interface TryObserver {
+  /** There is a connection. Answers why the request must not be sent all the same, if so. */
+  connected(): UpstreamError | undefined;
   answered(status: number): void;
-  failed(error: UpstreamError): void;
+  /** The answer true: whoever waits for the response need not be told, another try follows. */
+  failed(error: UpstreamError): boolean;
+  /** A kept connection was found dead, and the request is sent once more, on a new one. */
+  sentAgain(): void;
   /** The response was not whole. */
   broke(error: UpstreamError): void;
   /** Nothing of the try is left. */
@@ -23,14 +28,16 @@ export interface TryOptions {
   now(): number;
 }
 
-/** Sends a request to an endpoint. @throws UpstreamError always, and nothing else */
+/** Sends a request to an endpoint. One of `resolve` and `reject` is called once, unless the observer takes a failure over. */
 export function tryOnce(
   attempt: Attempt,
   endpoint: Endpoint,
   options: TryOptions,
   observer: TryObserver,
-): Promise<UpstreamResponse> {
-  return new Promise((resolve, reject) => new Try(attempt, endpoint, options, observer, resolve, reject).begin());
+  resolve: (response: UpstreamResponse) => void,
+  reject: (error: UpstreamError) => void,
+): void {
+  new Try(attempt, endpoint, options, observer, resolve, reject).begin();
 }
 
 /**
@@ -87,7 +94,7 @@ class Try implements UpstreamAnswer {
     this.#withdraw = cancellation.onCancel((reason) =>
       this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)),
     );
-    if (this.#phase.name !== 'over') this.#connect(false);
+    if (this.#phase.name !== 'over') this.#connect(this.#attempt.fresh === true);
   }
 
   #connect(fresh: boolean): void {
@@ -104,6 +111,11 @@ class Try implements UpstreamAnswer {
     const { method, authority, path, headers, body } = this.#attempt;
     const { maxRequestsPerConnection: most } = this.#options;
     this.#phase = { name: 'waiting', lease };
+    const refusal = this.#observer.connected();
+    if (refusal !== undefined) {
+      lease.release();
+      return this.#fail(refusal);
+    }
     if (body.whole !== undefined && body.length !== undefined && body.whole.byteLength !== body.length) {
       const cause = new Error(`the request body has ${body.whole.byteLength} bytes instead of ${body.length}`);
       return this.fail({ kind: 'request_body', cause }, true);
@@ -172,13 +184,24 @@ class Try implements UpstreamAnswer {
     if (phase.name === 'answering') return this.#break(duringResponse(failure, this.#endpoint.address));
     if (phase.name !== 'waiting') return;
     const { lease } = phase;
-    lease.discard();
-    if (lease.reused) {
-      // Where one connection was found dead, those of its age are likely dead too: the app has restarted.
-      this.#options.pool.purge(this.#endpoint);
-      if (untouched && failure.kind === 'reset' && this.#attempt.body.whole !== undefined) return this.#connect(true);
+    if (!lease.reused || failure.kind !== 'reset') lease.discard();
+    else {
+      lease.foundDead();
+      if (this.#maySendAgain(lease, untouched)) {
+        this.#observer.sentAgain();
+        return this.#connect(true);
+      }
     }
     this.#fail(beforeResponse(failure, { endpoint: this.#endpoint.address, reused: lease.reused, untouched }));
+  }
+
+  /**
+   * The keep-alive race: the app closed an unused connection just when the request was written. That is nobody's fault, so
+   * it is no retry that a policy could forbid or a budget refuse. Once only: a new connection is not reused.
+   */
+  #maySendAgain(lease: Lease, untouched: boolean): boolean {
+    const { body, method } = this.#attempt;
+    return body.whole !== undefined && (untouched || (lease.wasLongIdle && isIdempotent(method)));
   }
 
   #unusable(reason: string): void {
@@ -210,9 +233,9 @@ class Try implements UpstreamAnswer {
 
   /** There is no response. */
   #fail(error: UpstreamError): void {
-    this.#observer.failed(error);
+    const takenOver = this.#observer.failed(error);
     this.#leave(() => {});
-    this.#reject(error);
+    if (!takenOver) this.#reject(error);
   }
 
   /** The response is not whole, and must not look as if it were. */

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { goingAway, WebSocketFrames } from './websocket-frames.ts';
 
 /**
  * Stands before the client's socket while a tunnel is being set up, because http-proxy-3 destroys the socket that it is
@@ -12,6 +13,10 @@ export class TunnelClient extends Duplex {
   /** The first thing written is the response head, which is not content. */
   #headWritten = false;
   #drained: (() => void) | undefined;
+  /** Of what goes to the client, when that is a WebSocket. */
+  #frames: WebSocketFrames | undefined;
+  /** `asked`: goodbye is to be said behind the frame that is under way. `said`: nothing goes to the client any more. */
+  #goodbye: 'no' | 'asked' | 'said' = 'no';
   /** Bytes of content that came from, and went to, the client. */
   bytesReceived: number;
   bytesSent = 0;
@@ -32,10 +37,26 @@ export class TunnelClient extends Duplex {
   }
 
   /** From now on bytes reach the client, and its socket shares the fate of the tunnel. */
-  open(): void {
+  open({ websocket = false } = {}): void {
     if (this.#state !== 'held') return;
     this.#state = 'open';
+    if (websocket) this.#frames = new WebSocketFrames();
     if (this.#client instanceof Socket) this.#client.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);
+  }
+
+  /**
+   * Tells the client of a WebSocket to go (1001), as soon as the frame that is under way has ended. Its own Close still
+   * reaches the app, which then ends the tunnel.
+   */
+  sayGoodbye(): void {
+    if (this.#state !== 'open' || this.#frames === undefined || this.#goodbye !== 'no') return;
+    this.#goodbye = 'asked';
+    if (this.#headWritten && this.#frames.betweenFrames) this.#sayGoodbye();
+  }
+
+  #sayGoodbye(): void {
+    this.#goodbye = 'said';
+    if (!this.#client.destroyed && !this.#client.writableEnded) this.#client.write(goingAway);
   }
 
   /** Gives the socket back. What http-proxy-3 still does to this stand-in does not reach it. */
@@ -70,10 +91,15 @@ export class TunnelClient extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     if (this.#state !== 'open' || this.#client.destroyed) return callback();
-    if (this.#headWritten) this.bytesSent += chunk.byteLength;
+    if (this.#goodbye === 'said') return callback();
+    const end = this.#headWritten ? (this.#frames?.pass(chunk) ?? -1) : -1;
+    const last = this.#goodbye === 'asked' && end >= 0;
+    const bytes = last ? chunk.subarray(0, end) : chunk;
+    if (this.#headWritten) this.bytesSent += bytes.byteLength;
     this.#headWritten = true;
-    if (this.#client.write(chunk)) callback();
+    if (this.#client.write(bytes)) callback();
     else this.#drained = callback;
+    if (last) this.#sayGoodbye();
   }
 
   override _final(callback: (error?: Error | null) => void): void {

@@ -90,8 +90,11 @@ class Opening {
     );
     if (this.#phase !== 'connecting') return;
     this.#giveUp = this.#options.pool.acquireSocket(this.#endpoint, (error, socket) => {
-      if (socket === undefined) this.#fail(error!);
-      else this.#ask(socket);
+      if (socket === undefined) return this.#fail(error!);
+      const refusal = this.#observer.connected();
+      if (refusal === undefined) return this.#ask(socket);
+      socket.destroy();
+      this.#fail(refusal);
     });
   }
 
@@ -174,7 +177,8 @@ class Opening {
     const upstream = this.#upstream!;
     this.#phase = 'joined';
     clearTimeout(this.#perTry);
-    client.open();
+    const websocket = status === 101 && this.#upgrade.protocol === 'websocket';
+    client.open({ websocket });
     this.#watchIdle();
     const headers = new Headers(answer.rawHeaders.slice());
     removeHopByHop(headers);
@@ -189,13 +193,20 @@ class Opening {
       return { bytesReceived: client.bytesReceived, bytesSent: client.bytesSent };
     });
     this.#observer.answered(status);
-    this.#resolve({ status, headers, body: noBody, endpoint: this.#endpoint.address, tunnel: { ended } });
+    const leave = () => {
+      if (websocket) return client.sayGoodbye();
+      if (status !== 101) return;
+      client.destroySoon();
+      upstream.destroySoon();
+    };
+    this.#resolve({ status, headers, body: noBody, endpoint: this.#endpoint.address, tunnel: { ended, leave } });
   }
 
   #clientClosed(): void {
     const upstream = this.#upstream!;
     if (this.#phase === 'asking')
       return this.#stop(() => cancelled(new Error('the client left'), this.#endpoint.address, false));
+    if (upstream.closed) return;
     upstream.destroySoon();
     const timer = setTimeout(() => upstream.destroy(), lingering);
     upstream.once('close', () => clearTimeout(timer));
@@ -204,6 +215,7 @@ class Opening {
   #upstreamClosed(): void {
     const client = this.#client!;
     if (this.#phase === 'asking') return this.#broken(new Error('the connection was closed'));
+    if (client.closed) return;
     client.destroySoon();
     const timer = setTimeout(() => client.destroy(), lingering);
     client.once('close', () => clearTimeout(timer));
@@ -244,9 +256,9 @@ class Opening {
     this.#phase = 'over';
     this.#client?.letGo();
     this.#upstream?.destroy();
-    this.#observer.failed(error);
+    const takenOver = this.#observer.failed(error);
     this.#leave();
-    this.#reject(error);
+    if (!takenOver) this.#reject(error);
   }
 
   #leave(): void {

@@ -125,6 +125,15 @@ const connectReasons: Readonly<Record<string, string>> = {
   ENOBUFS: 'no_buffers',
 };
 
+/** Nobody listens there: the app is not running, and nothing was sent. */
+export function isRefusal({ flag, details }: UpstreamError): boolean {
+  return flag === 'UF' && refusals.has(details);
+}
+
+const refusals = new Set(
+  ['connection_refused', 'socket_missing'].map((reason) => `upstream_connect_failure{${reason}}`),
+);
+
 function connectReason(error: Error): string {
   const code = codeOf(error);
   return connectReasons[code] ?? snake(code);

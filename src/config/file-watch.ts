@@ -14,6 +14,17 @@ export interface FileWatchOptions {
 /** Milliseconds after which what has changed is read a second time: whoever is writing it may not be through. */
 const confirmation = 200;
 
+/** Milliseconds: two changes that are nearer to each other may leave a file with the same times. */
+const coarseness = 1000;
+
+interface Reading {
+  /** Changes with the file, as far as its times tell. */
+  readonly signature: string;
+  readonly content: string;
+  /** The file has been as it is for long enough for its times to be believed. */
+  readonly settled: boolean;
+}
+
 /**
  * Notices that files have changed: by the content behind each path, looked up anew each time, so that it does not matter
  * whether a file is written in place, replaced by a rename, or reached through a symbolic link that is swapped, as
@@ -25,7 +36,7 @@ export class FileWatch {
   readonly #known = new Map<string, string>();
   /** Content that was seen once, and is not what is known. */
   #pending = new Map<string, string>();
-  readonly #contents = new Map<string, { readonly signature: string; readonly content: string }>();
+  readonly #contents = new Map<string, Reading>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -80,23 +91,27 @@ export class FileWatch {
 
   /** SHA-256 in hexadecimal, or a word for what cannot be read. Read only when the file looks different. */
   async #contentOf(path: string): Promise<string> {
-    const { signature, content } = await this.#read(path);
-    this.#contents.set(path, { signature, content });
-    return content;
+    const reading = await this.#read(path);
+    this.#contents.set(path, reading);
+    return reading.content;
   }
 
-  async #read(path: string): Promise<{ signature: string; content: string }> {
+  async #read(path: string): Promise<Reading> {
     try {
-      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+      const found = await stat(path, { bigint: true });
+      const { dev, ino, size, mtimeNs, ctimeNs } = found;
       const signature = `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
       const before = this.#contents.get(path);
-      if (before?.signature === signature) return before;
-      if (size > largestFile) return { signature, content: `large: ${signature}` };
+      if (before?.signature === signature && before.settled) return before;
+      // A pipe, which must not be read: that takes from whoever it is meant for, and may wait for ever.
+      if (!found.isFile()) return { signature, content: 'not a file', settled: true };
+      if (size > largestFile) return { signature, content: `large: ${signature}`, settled: true };
       const bytes = await readFile(path);
-      return { signature, content: createHash('sha256').update(bytes).digest('hex') };
+      const settled = Date.now() - Number(ctimeNs / 1_000_000n) > coarseness;
+      return { signature, content: createHash('sha256').update(bytes).digest('hex'), settled };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      return { signature: '', content: `unreadable: ${code}` };
+      return { signature: '', content: `unreadable: ${code}`, settled: false };
     }
   }
 

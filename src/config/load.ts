@@ -41,11 +41,12 @@ export class InvalidConfig extends ConfigError {
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   try {
-    options.files?.set(resolve(file), undefined);
+    const files = options.files ?? new Map<string, string | undefined>();
+    files.set(resolve(file), undefined);
     const { text, bytes } = await readText(file);
     const hash = sha256(bytes);
-    options.files?.set(resolve(file), hash);
-    return await parseConfig(text, file, { ...options, hash });
+    files.set(resolve(file), hash);
+    return await parseConfig(text, file, { ...options, files, hash });
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     const at = error.position === undefined ? '' : `:${error.position.line}:${error.position.column}`;
@@ -62,12 +63,12 @@ export async function parseConfig(
   file: string,
   {
     environment = process.env,
-    files,
+    files = new Map<string, string | undefined>(),
     hash = sha256(text),
   }: LoadOptions & { hash?: string } = {},
 ): Promise<LoadedConfig> {
   const folder = dirname(resolve(file));
-  const onFile = (path: string, bytes?: Uint8Array) => files?.set(path, bytes && sha256(bytes));
+  const onFile = (path: string, bytes?: Uint8Array) => void files.set(path, bytes && sha256(bytes));
   const parsed = parseYaml(text);
   const readable = parsed.faults.every(({ path }) => path.length > 0);
   const faults: TextFault[] = [...parsed.faults];
@@ -77,11 +78,11 @@ export async function parseConfig(
   const { data, root } = parsed;
   const checked = checkExpanded(rootSchema, data, [], root);
   const filters = await checkFilters(data, root, (reference) => {
-    if (isPath(reference)) files?.set(resolve(folder, reference), undefined);
+    if (isPath(reference)) files.set(resolve(folder, reference), undefined);
     return loadFilter(reference, folder);
   });
   const config = (checked.output ?? {}) as Config;
-  const loaded = new LoadedConfig({ config, checked: filters, parsed, data, file, folder, hash });
+  const loaded = new LoadedConfig({ config, checked: filters, parsed, data, file, folder, hash, files });
   const refused = [...(checked.faults ?? []), ...filters.faults].filter(({ path }) => !isFaulty(root, path));
   if (faults.length + refused.length > 0) {
     throw invalid(file, [

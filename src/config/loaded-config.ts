@@ -27,6 +27,7 @@ export interface LoadedParts {
   readonly file: string;
   readonly folder: string;
   readonly hash: string;
+  readonly files: ReadonlyMap<string, string | undefined>;
 }
 
 /** A configuration that has passed its checks, frozen, and what is known about the file it came from. */
@@ -39,6 +40,8 @@ export class LoadedConfig {
   readonly folder: string;
   /** SHA-256 of the file, in hexadecimal. */
   readonly hash: string;
+  /** Files that it was made of, with the SHA-256 of what was read of each, or undefined when that is not known. */
+  readonly files: ReadonlyMap<string, string | undefined>;
   readonly #parts: LoadedParts;
 
   constructor(parts: LoadedParts) {
@@ -47,12 +50,18 @@ export class LoadedConfig {
     this.file = parts.file;
     this.folder = parts.folder;
     this.hash = parts.hash;
+    this.files = parts.files;
     this.#parts = parts;
   }
 
   /** Makes a path of the configuration absolute. */
   resolvePath(path: string): string {
     return resolve(this.folder, path);
+  }
+
+  /** The file says nothing at all. */
+  get empty(): boolean {
+    return Object.keys(this.#parts.data as object).length === 0;
   }
 
   /** An option as it was written, `${…}` and `file:` expanded; undefined where a default stands in. */

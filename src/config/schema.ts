@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { adminSchema } from '../admin/config.ts';
 import { clusterSchema } from '../cluster/config.ts';
 import { listenerSchema } from '../listener/config.ts';
-import { doc, duration, name } from '../options/index.ts';
+import { doc, duration, integer, name } from '../options/index.ts';
+import { overloadSchema } from '../overload/index.ts';
 import { processLogSchema } from '../process-log.ts';
 import { virtualHostSchema } from '../router/config.ts';
 
@@ -56,6 +57,30 @@ const drainSchema = v.strictObject({
   ),
 });
 
+const reloadSchema = v.strictObject({
+  watch: v.optional(
+    doc(
+      'Applies changes of this file, and of files that it names, as they happen. False leaves it to SIGHUP and POST /reload. Certificates of listeners are followed in any case.',
+      v.boolean('must be true or false'),
+    ),
+    true,
+  ),
+  poll_interval: v.optional(
+    doc(
+      'How often files are looked at. Notifications of the kernel would miss what Kubernetes does.',
+      v.pipe(duration(), v.minValue(50, 'must be at least 50ms')),
+    ),
+    '500ms',
+  ),
+  sample_requests: v.optional(
+    doc(
+      'Number of past requests (method, host, path, no credentials) that a reload holds against old and new routes, to tell which go another way; 0 keeps none.',
+      integer(0, 100_000),
+    ),
+    1000,
+  ),
+});
+
 /** Everything a configuration file may say. An empty one proxies port 80 to 127.0.0.1:8080. */
 export const rootSchema = v.strictObject({
   admin: v.optional(doc('The operators’ interface.', adminSchema), {}),
@@ -78,7 +103,9 @@ export const rootSchema = v.strictObject({
   clusters: v.optional(doc('What requests are forwarded to.', v.array(clusterSchema)), [
     { name: 'app', endpoints: ['127.0.0.1:8080'] },
   ]),
+  overload: v.optional(doc('When there is too much to do, and new work is refused.', overloadSchema), {}),
   drain: v.optional(doc('How a running portico stops.', drainSchema), {}),
+  reload: v.optional(doc('How a running portico gets a new configuration.', reloadSchema), {}),
 });
 
 export type Config = v.InferOutput<typeof rootSchema>;

@@ -11,6 +11,8 @@ export interface WireCase {
   /** Fields by name: `source`, `wanted`, `client`, `app` … */
   readonly fields: ReadonlyMap<string, string>;
   readonly bytes: Buffer;
+  /** The lines of bytes as they are written; in the `h2-` files each is a frame. */
+  readonly lines: readonly string[];
 }
 
 const ownCases = fileURLToPath(new URL('cases', import.meta.url));
@@ -30,16 +32,16 @@ export function parseCases(text: string, file: string): WireCase[] {
     const [first, ...lines] = block.split('\n');
     const [id, ...title] = first!.split(' ');
     const fields = new Map<string, string>();
-    let bytes = '';
+    const written: string[] = [];
     for (const line of lines) {
-      if (line.startsWith('> ')) bytes += line.slice(2);
+      if (line.startsWith('> ')) written.push(line.slice(2));
       else if (line.trim() !== '' && !line.startsWith('#')) {
         const colon = line.indexOf(': ');
         if (colon < 0) throw new Error(`${file}: case ${id}: not a field or a byte line: ${line}`);
         fields.set(line.slice(0, colon), line.slice(colon + 2));
       }
     }
-    return { id: id!, title: title.join(' '), group, fields, bytes: unescape(bytes) };
+    return { id: id!, title: title.join(' '), group, fields, bytes: unescape(written.join('')), lines: written };
   });
 }
 

@@ -41,7 +41,8 @@ function clientSaw(seen: Seen): string {
   return [...parts, seen.closed ? 'closed' : 'open'].join(', ');
 }
 
-function appSaw(recorder: Recorder): string {
+/** In the words of the case files. */
+export function appSaw(recorder: Recorder): string {
   const parts = recorder.requests.map(({ method, target, body, complete, oddities }) => {
     const content = body.length === 0 ? '' : ` "${escape(body.length > 100 ? `${body.length} bytes` : body)}"`;
     const place = target.length > 100 ? `${target.slice(0, 10)}… ${target.length} bytes` : escape(target);

@@ -21,6 +21,8 @@ export interface DownstreamTls {
   readonly serverName: string | undefined;
   /** Subject of the client certificate, when one was given and verified. */
   readonly peerSubject: string | undefined;
+  /** The same certificate as an element of x-forwarded-client-cert. */
+  readonly clientCertificate?: string | undefined;
 }
 
 /** What forwarding found out, for logs, metrics and filters. Filled by the router. */

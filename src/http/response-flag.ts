@@ -15,6 +15,7 @@ export const responseFlags = {
   DC: 'the client left before the response was complete',
   DPE: 'downstream protocol error: the request was malformed or ambiguous',
   SI: 'stream idle timeout',
+  DT: 'the request took too long to arrive',
   RL: 'rate limited',
   RLSE: 'the rate limit store failed and the filter is set to refuse then',
   UAEX: 'denied by an authentication or authorization filter',

@@ -26,6 +26,7 @@ const forbiddenTrailers = new Set([
   'content-type',
   'cookie',
   'expect',
+  'forwarded',
   'host',
   'max-forwards',
   'proxy-authorization',
@@ -34,9 +35,8 @@ const forbiddenTrailers = new Set([
   'te',
   'trailer',
   'transfer-encoding',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
+  'via',
+  'x-real-ip',
 ]);
 
 const trailerLimits = { maxHeadersCount: 100, rejectUnderscores: true };
@@ -121,7 +121,7 @@ export class ChunkedDecoder {
     const fields = readFields(section, 0, trailerLimits);
     if (isWireFault(fields)) return fields;
     const trailers = new Headers(fields.flat);
-    trailers.filter((name) => !forbiddenTrailers.has(name));
+    trailers.filter((name) => !forbiddenTrailers.has(name) && !name.startsWith('x-forwarded-'));
     sink.end(trailers.size === 0 ? undefined : trailers, bytes.subarray(at + consumed));
     return undefined;
   }

@@ -143,7 +143,7 @@ function takeSpecial(facts: FieldFacts, lower: string, value: string): WireFault
       return undefined;
     case 'connection':
       for (const option of value.split(',')) {
-        const trimmed = option.trim().toLowerCase();
+        const trimmed = withoutSpace(option).toLowerCase();
         if (trimmed === '') continue;
         if (!isTokenText(trimmed)) return wireFault(400, 'connection_option_invalid');
         (facts.connection ??= []).push(trimmed);
@@ -168,6 +168,19 @@ function takeSpecial(facts: FieldFacts, lower: string, value: string): WireFault
   }
 }
 
+/** Only SP and HTAB are space in a field (RFC 9110 §5.6.3); to `trim` 0xA0 is one, too. */
+function withoutSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpaceCode(text.charCodeAt(start))) start++;
+  while (end > start && isSpaceCode(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isSpaceCode(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
 /**
  * Removes the fields that `Connection` names (RFC 9110 §7.6.1). Those on which authentication and the app's reading of
  * the message rest stay: a client must not be able to make the proxy forget them.
@@ -179,6 +192,9 @@ const kept = new Set([
   'content-encoding',
   'authorization',
   'cookie',
+  'forwarded',
+  'x-real-ip',
+  'via',
   'close',
   'keep-alive',
 ]);

@@ -6,6 +6,7 @@ import {
   type LocalReply,
   type ResponseFlag,
 } from '../http/index.ts';
+import { clientCertField, type ClientCertDetails } from './client-certificate.ts';
 import type { ListenerConfig } from './config.ts';
 import { forward, isForwardedField, type ForwardedPolicy } from './forwarded.ts';
 import { normalizePath, type EscapedSlashes } from './normalize-path.ts';
@@ -17,6 +18,7 @@ export interface AdmissionPolicy extends ForwardedPolicy {
   readonly maxBody: number;
   readonly underscores: 'reject' | 'drop' | 'allow';
   readonly escapedSlashes: EscapedSlashes;
+  readonly clientCertDetails: ClientCertDetails;
   /** Pseudonym in Via; empty for none. */
   readonly via: string;
 }
@@ -31,6 +33,7 @@ export function admissionPolicy(config: ListenerConfig): AdmissionPolicy {
     maxBody: config.max_body_bytes,
     underscores: config.headers_with_underscores_action,
     escapedSlashes: config.path_with_escaped_slashes_action,
+    clientCertDetails: config.forward_client_cert_details,
     via: config.via,
   };
 }
@@ -45,6 +48,8 @@ export interface SoundHead {
   /** Version as Via names it: `1.1`, `2`. */
   readonly version: string;
   readonly peer: string;
+  /** Of a verified client certificate, the element of x-forwarded-client-cert. */
+  readonly clientCertificate?: string | undefined;
   /** End-to-end and hop-by-hop fields; changed here into what the app may see. */
   readonly headers: Headers;
 }
@@ -63,6 +68,8 @@ const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | LocalReply {
   const { method, headers } = head;
   if (method === 'TRACE' || method === 'CONNECT') return methodNotAllowed();
+  // Reserved for the HTTP/2 preface (RFC 7540 §11.6): an app's parser may take what follows for frames.
+  if (method === 'PRI') return refuse(400, 'method_invalid');
   if (head.target.length > policy.maxTarget) return refuse(414, 'uri_too_long', 'LL');
   if (headers.size > policy.maxHeaders) return refuse(431, 'too_many_headers', 'LL');
   if (policy.underscores !== 'allow' && hasUnderscore(headers)) {
@@ -90,16 +97,26 @@ export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | Loca
     if (passes(headers.get('via'), policy.via) >= mostPasses) return refuse(508, 'request_loop');
     headers.append('via', `${head.version} ${policy.via}`);
   }
-  return { path: normalized.path, clientAddress: forward(headers, head, policy) };
+  const clientAddress = forward(headers, head, policy);
+  // Apps take it for proof: whatever came is not, whoever sent it.
+  if (policy.clientCertDetails === 'sanitize_set' && head.clientCertificate !== undefined)
+    headers.set(clientCertField, head.clientCertificate);
+  else headers.delete(clientCertField);
+  return { path: normalized.path, clientAddress };
 }
 
 export function methodNotAllowed(): LocalReply {
-  return localReply(405, 'method_not_allowed', { headers: { allow: allowedMethods } });
+  return localReply(405, 'method_not_allowed', { flag: 'DPE', headers: { allow: allowedMethods } });
 }
 
-/** The answer to a malformed or ambiguous request. */
-export function refuse(status: number, details: string, flag: ResponseFlag = 'DPE'): LocalReply {
+/** The answer to a request that is malformed or ambiguous, too large, or too slow. */
+export function refuse(status: number, details: string, flag: ResponseFlag = flagOf(status)): LocalReply {
   return localReply(status, details, { flag });
+}
+
+function flagOf(status: number): ResponseFlag {
+  if (status === 408) return 'DT';
+  return status === 413 || status === 414 || status === 431 ? 'LL' : 'DPE';
 }
 
 /** Trailing fields that may be passed on: none that framing, routing or credentials rest on (RFC 9110 §6.5.1). */
@@ -109,8 +126,9 @@ export function trailersFrom(flat: readonly string[], limit: number): Headers | 
   for (let at = 0; at < flat.length; at += 2) {
     const name = flat[at]!;
     const value = flat[at + 1]!;
-    if (name.startsWith(':') || notInTrailers.has(name.toLowerCase()) || name.includes('_') || !isFieldValue(value))
-      continue;
+    const lower = name.toLowerCase();
+    if (notInTrailers.has(lower) || lower.startsWith('x-forwarded-')) continue;
+    if (name.startsWith(':') || name.includes('_') || !isFieldValue(value)) continue;
     trailers.append(name, value);
   }
   return trailers.size === 0 ? undefined : trailers;
@@ -120,7 +138,7 @@ const notInTrailers = new Set(
   (
     'authorization cache-control connection content-encoding content-length content-range content-type cookie expect host ' +
     'keep-alive max-forwards proxy-authenticate proxy-authorization proxy-connection set-cookie te trailer ' +
-    'transfer-encoding upgrade via forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip'
+    'transfer-encoding upgrade via forwarded x-real-ip'
   ).split(' '),
 );
 

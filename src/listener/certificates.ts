@@ -37,6 +37,18 @@ export class CertificateStore {
     }
   }
 
+  /** Whether another store has the same certificates, keys and authorities. */
+  shows(other: CertificateStore): boolean {
+    return (
+      this.certificates.length === other.certificates.length &&
+      this.certificates.every(({ pem }, index) => {
+        const its = other.certificates[index]!.pem;
+        const sameCa = pem.ca === its.ca || (pem.ca !== undefined && its.ca !== undefined && pem.ca.equals(its.ca));
+        return sameCa && pem.cert.equals(its.cert) && pem.key.equals(its.key);
+      })
+    );
+  }
+
   /** Exact name, then a wildcard for its first label (RFC 9525 §6.3), else the first certificate. */
   choose(serverName: string): Certificate {
     const name = serverName.toLowerCase();

@@ -55,6 +55,17 @@ export const listenerSchema = v.strictObject({
     ),
     '5m',
   ),
+  min_request_body_rate: v.optional(
+    doc(
+      'Bytes a second that a request body has to arrive with, averaged over 5s, while nothing but the client holds it up; slower ones are answered 408; 0 is off.',
+      byteSize(),
+    ),
+    240,
+  ),
+  stream_flush_timeout: v.optional(
+    doc('Time without a byte of a response being read by the client before the exchange is cut; 0 is off.', duration()),
+    '60s',
+  ),
   idle_timeout: v.optional(doc('Time a connection is kept without a request on it; 0 is off.', duration()), '60s'),
 
   max_headers_count: v.optional(doc('Most header lines of a request; more are answered 431.', integer(1, 1000)), 100),
@@ -63,8 +74,18 @@ export const listenerSchema = v.strictObject({
   max_body_bytes: v.optional(doc('Most bytes of a request body; more are answered 413; 0 is no limit.', byteSize()), 0),
   max_concurrent_streams: v.optional(doc('Most HTTP/2 streams at once on one connection.', integer(1, 10_000)), 100),
   max_connections: v.optional(
-    doc('Most connections at once; further ones are closed at once; 0 is no limit.', integer(0)),
+    doc(
+      'Most connections at once; beyond them the one that has been idle for longest is closed, and when there is none the new one; 0 is no limit.',
+      integer(0),
+    ),
     10_000,
+  ),
+  max_connections_per_client: v.optional(
+    doc(
+      'Most connections at once from one peer address (IPv6: from one /64); further ones are closed at once; 0 is no limit.',
+      integer(0),
+    ),
+    5000,
   ),
 
   use_remote_address: v.optional(
@@ -79,6 +100,13 @@ export const listenerSchema = v.strictObject({
     0,
   ),
   skip_xff_append: v.optional(doc('Leave x-forwarded-for as it came.', v.boolean('must be true or false')), false),
+  forward_client_cert_details: v.optional(
+    doc(
+      'What x-forwarded-client-cert tells the app: sanitize removes it; sanitize_set writes what the verified client certificate says.',
+      v.picklist(['sanitize', 'sanitize_set'], 'must be sanitize or sanitize_set'),
+    ),
+    'sanitize',
+  ),
   via: v.optional(
     doc(
       'Name under which the proxy shows itself in the Via field; empty writes none.',

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Downstream, DownstreamTls } from '../http/index.ts';
+import { clientCertElement } from './client-certificate.ts';
 
 /** What is known of a connection, taken down when it is new: a closed socket has no addresses any more. */
 export function downstreamOf(
@@ -24,12 +25,14 @@ export function downstreamOf(
 function tlsOf(socket: TLSSocket): DownstreamTls {
   // The types do not know that it is false without SNI.
   const serverName = (socket as TLSSocket & { servername?: string | false | null }).servername;
-  const peer = socket.authorized ? socket.getPeerCertificate() : undefined;
+  const certificate = socket.authorized ? socket.getPeerCertificate() : undefined;
+  const subject = certificate?.subject === undefined ? undefined : subjectOf(certificate.subject);
   return {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher().name,
     serverName: typeof serverName === 'string' && serverName !== '' ? serverName : undefined,
-    peerSubject: peer?.subject === undefined ? undefined : subjectOf(peer.subject),
+    peerSubject: subject,
+    clientCertificate: subject === undefined ? undefined : clientCertElement(certificate!, subject),
   };
 }
 

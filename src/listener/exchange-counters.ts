@@ -1,4 +1,5 @@
 import type { Exchange, ResponseFlag } from '../http/index.ts';
+import type { Overload } from '../overload/index.ts';
 import type { Route } from '../router/route.ts';
 import type { CounterHandle, Family, GaugeHandle, HistogramHandle, Stats } from '../stats/index.ts';
 
@@ -13,10 +14,13 @@ export class ExchangeCounters {
   readonly #ofRoute = new WeakMap<object, RouteCounters>();
   readonly #ofFlag = new Map<ResponseFlag, CounterHandle>();
   readonly #ofError = new Map<string, CounterHandle>();
+  readonly #overload: Overload | undefined;
   #running = 0;
 
-  constructor(stats: Stats, listener: string) {
+  /** @param overload counts the exchanges of all listeners */
+  constructor(stats: Stats, listener: string, overload?: Overload) {
     this.#listener = listener;
+    this.#overload = overload;
     this.#requests = stats.counter('portico_http_requests_total', 'Requests answered, by class of status.', [
       'listener',
       'virtual_host',
@@ -47,11 +51,13 @@ export class ExchangeCounters {
 
   begin(): void {
     this.#running++;
+    this.#overload?.exchangeBegan();
     this.#active.add(1);
   }
 
   end(exchange: Exchange): void {
     this.#running--;
+    this.#overload?.exchangeEnded();
     this.#active.add(-1);
     const route = this.#countersOf(exchange.route);
     const status = exchange.response?.status ?? 0;

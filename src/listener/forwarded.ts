@@ -55,7 +55,7 @@ export function forward(headers: Headers, hop: Hop, policy: ForwardedPolicy): st
   }
   if (!trusted) {
     // Nobody vouches for these, and apps take them for the truth.
-    headers.delete('forwarded');
+    removeUnvouched(headers);
     if (headers.has('x-real-ip')) {
       if (isIP(client) === 0) headers.delete('x-real-ip');
       else headers.set('x-real-ip', client);
@@ -63,6 +63,31 @@ export function forward(headers: Headers, hop: Hop, policy: ForwardedPolicy): st
   }
   return client;
 }
+
+/**
+ * Removes `forwarded` and all of `x-forwarded-*` that is not written here: apps also believe -port, -prefix, -ssl,
+ * -server and more. Where underscores are allowed, `X_Forwarded_Proto` counts too: CGI and WSGI make the same of both.
+ */
+function removeUnvouched(headers: Headers): void {
+  const { flat } = headers;
+  for (let at = 0; at < flat.length; at += 2) {
+    if (!isUnvouched(flat[at]!)) continue;
+    headers.filter((name) => !isUnvouched(name));
+    return;
+  }
+}
+
+function isUnvouched(name: string): boolean {
+  if (!mayBeUnvouched.test(name)) return false;
+  const lower = name.toLowerCase();
+  const canonical = lower.replaceAll('_', '-');
+  return (
+    !written.has(lower) && (canonical.startsWith('x-forwarded-') || canonical === 'x-real-ip' || lower === 'forwarded')
+  );
+}
+
+const mayBeUnvouched = /^(?:x[-_](?:forwarded|real)[-_]|forwarded$)/i;
+const written = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip']);
 
 /** `1.2.3.4`, `1.2.3.4:567`, `::1`, `[::1]:567` → the address alone. */
 function bareAddress(entry: string): string | undefined {

@@ -9,18 +9,23 @@ import type { FilterChain } from '../filter/chain.ts';
 import type { Clock, FilterLog } from '../filter/define-filter.ts';
 import type { Tunnel } from '../http/index.ts';
 import { showAddress, type Address, type OptionPath } from '../options/index.ts';
+import type { Overload } from '../overload/index.ts';
 import type { RouteTable } from '../router/route.ts';
 import type { CounterHandle, GaugeHandle, Stats } from '../stats/index.ts';
 import { admissionPolicy } from './admit.ts';
 import { bind } from './bind.ts';
 import { loadCertificates, tlsVersion, type CertificateStore } from './certificates.ts';
+import { ClientCeiling, clientOf } from './client-ceiling.ts';
 import type { Codec, CodecContext } from './codec.ts';
 import type { ListenerConfig, TlsConfig } from './config.ts';
+import { cutConnections, type ConnectionCut } from './cut-connections.ts';
 import { downstreamOf } from './downstream.ts';
 import { ExchangeCounters } from './exchange-counters.ts';
 import { Http1Codec } from './http1-wire/codec.ts';
 import { Http2Codec } from './http2/codec.ts';
 import type { Generation } from './serve.ts';
+import { IdleConnections, type Closable } from './idle-connections.ts';
+import { RefusedConnections, type ConnectionRefusal } from './refused-connections.ts';
 import { sniffProtocol } from './sniff-protocol.ts';
 
 /** Everything a listener gets from outside. */
@@ -34,6 +39,8 @@ export interface ListenerDependencies {
   readonly stats: Stats;
   readonly clock: Clock;
   readonly log: FilterLog;
+  /** Of the whole process; left out, nothing is ever too much. */
+  readonly overload?: Overload | undefined;
   /** Resolves paths of certificates against the folder of the configuration file. */
   resolvePath(path: string): string;
   /** Place of this listener in the configuration, for faults. */
@@ -73,6 +80,8 @@ const closingInterval = 50;
 const silentGrace = 500;
 /** Most milliseconds, at the end of the deadline, for tunnels to say goodbye. */
 const goodbyeTime = 1000;
+/** Most milliseconds for connections that wait to be accepted when no more are wanted. */
+const mostAcceptTime = 200;
 
 export class Listener {
   readonly name: string;
@@ -85,17 +94,23 @@ export class Listener {
   readonly #http1: Codec;
   readonly #http2: Codec;
   readonly #counters: ExchangeCounters;
+  readonly #clients: ClientCeiling;
+  readonly #idle: IdleConnections;
+  readonly #refused: RefusedConnections;
   readonly #accepted: CounterHandle;
   readonly #open: GaugeHandle;
   readonly #handshakeFailures: CounterHandle | undefined;
+  readonly #cut: (reason: ConnectionCut) => void;
   /** Accepted and not yet closed, whether or not their protocol is known. */
   readonly #sockets = new Set<Socket>();
   readonly #tunnels = new Set<Tunnel>();
-  /** Of the sockets, those that have not said anything yet. */
-  readonly #undecided = new Set<Socket>();
+  /** Of the sockets, those that have not said anything yet, and since when. */
+  readonly #undecided = new Map<Socket, number>();
   #certificates: CertificateStore | undefined;
   #address: Address;
   #nextConnectionId = 1;
+  /** Number of sockets accepted. */
+  #acceptedSockets = 0;
   #state: 'new' | 'listening' | 'stopped' = 'new';
   #empty: () => void = () => {};
 
@@ -107,7 +122,10 @@ export class Listener {
     this.#dependencies = dependencies;
     this.#certificates = certificates;
     this.#address = config.address;
-    this.#counters = new ExchangeCounters(stats, config.name);
+    this.#counters = new ExchangeCounters(stats, config.name, dependencies.overload);
+    this.#clients = new ClientCeiling(config.max_connections_per_client);
+    this.#idle = new IdleConnections(() => this.#closable());
+    this.#refused = new RefusedConnections(config.name, dependencies);
     const labels = { listener: config.name };
     this.#accepted = stats
       .counter('portico_listener_connections_total', 'Connections accepted.', ['listener'])
@@ -120,9 +138,12 @@ export class Listener {
         ])
         .with(labels);
     }
+    const cut = cutConnections(stats, config.name);
+    this.#cut = cut;
     const context: CodecContext = {
       config,
       policy: admissionPolicy(config),
+      cut,
       serve: {
         routes: () => dependencies.routes(),
         refusedChain: () => dependencies.refusedChain(),
@@ -131,6 +152,7 @@ export class Listener {
         counters: this.#counters,
         clock,
         log,
+        overload: dependencies.overload,
         streamIdleTimeout: config.stream_idle_timeout,
         via: config.via,
       },
@@ -175,8 +197,6 @@ export class Listener {
   }
 
   #attend(server: Server): void {
-    const { max_connections: most } = this.#config;
-    server.maxConnections = most > 0 ? most : Infinity;
     server.on('connection', (socket) => this.#accept(socket));
   }
 
@@ -208,6 +228,7 @@ export class Listener {
    * @returns the number of exchanges that were cut
    */
   async close(deadline: number): Promise<{ forced: number }> {
+    if (deadline > 0) await this.#acceptWhatWaits();
     this.stopAccepting();
     if (deadline > 0 && this.#sockets.size > 0) {
       this.drain();
@@ -216,11 +237,25 @@ export class Listener {
       for (const tunnel of this.#tunnels) tunnel.leave?.();
       if (this.#sockets.size > 0) await this.#finished(goodbye);
     }
-    const forced = this.#counters.running;
+    // Tunnels have been told to go; where no client is left, nobody is cut off.
+    const forced = this.#sockets.size === 0 ? 0 : Math.max(0, this.#counters.running - this.#tunnels.size);
     this.#http1.destroy();
     this.#http2.destroy();
     for (const socket of this.#sockets) socket.destroy();
     return { forced };
+  }
+
+  /**
+   * The kernel finishes connections before we get them, and resets those that still wait when the socket is closed. So it
+   * is closed right behind a look at that queue which found it empty.
+   */
+  async #acceptWhatWaits(): Promise<void> {
+    const end = this.#dependencies.clock.monotonic() + mostAcceptTime;
+    for (let seen = -1; this.#state === 'listening' && seen !== this.#acceptedSockets;) {
+      seen = this.#acceptedSockets;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#dependencies.clock.monotonic() > end) return;
+    }
   }
 
   /** Files whose change calls for {@link reloadCertificates}. */
@@ -232,16 +267,22 @@ export class Listener {
     return files.map((file) => this.#dependencies.resolvePath(file));
   }
 
-  /** Reads the certificates again; on a fault the old ones stay. @throws ConfigError */
-  async reloadCertificates(): Promise<void> {
-    if (this.#config.tls === undefined) return;
+  /**
+   * Reads the certificates again; on a fault the old ones stay. Answers whether they are others now.
+   * @throws ConfigError
+   */
+  async reloadCertificates(): Promise<boolean> {
+    if (this.#config.tls === undefined) return false;
     const dependencies = this.#dependencies;
-    this.#certificates = await loadCertificates(this.#config.tls, (path) => dependencies.resolvePath(path), [
+    const store = await loadCertificates(this.#config.tls, (path) => dependencies.resolvePath(path), [
       ...dependencies.path,
       'tls',
     ]);
+    if (this.#certificates?.shows(store) === true) return false;
+    this.#certificates = store;
     // For clients that name no server; all others are served by the SNI callback.
-    this.#tls!.setSecureContext(defaultContext(this.#certificates, this.#config.tls));
+    this.#tls!.setSecureContext(defaultContext(store, this.#config.tls));
+    return true;
   }
 
   show(): ListenerState {
@@ -265,13 +306,22 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    this.#track(socket);
+    this.#acceptedSockets++;
+    const client = clientOf(socket.remoteAddress ?? 'unix');
+    const refusal = this.#refusal(client);
+    if (refusal !== undefined) {
+      this.#refused.add(refusal, client);
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#track(socket, client);
     if (this.#tls !== undefined) return void this.#tls.emit('connection', socket);
     const { protocol, request_headers_timeout: timeout } = this.#config;
     const downstream = downstreamOf(socket, this.name, this.#nextConnectionId++, undefined);
     if (protocol === 'http1') return this.#http1.accept(socket, downstream);
     if (protocol === 'http2') return this.#http2.accept(socket, downstream);
-    this.#undecided.add(socket);
+    this.#undecided.set(socket, this.#dependencies.clock.monotonic());
     sniffProtocol(socket, timeout, (found, first) => {
       this.#undecided.delete(socket);
       if (found === 'http2') {
@@ -286,7 +336,50 @@ export class Listener {
     });
   }
 
-  #tlsServer(tls: TlsConfig): Server {
+  /** Why a new connection cannot be had. Where there are too many, one that is idle gives way to it. */
+  #refusal(client: string): ConnectionRefusal | undefined {
+    if (this.#clients.reached(client)) return 'max_connections_per_client';
+    const { max_connections: most } = this.#config;
+    if (most > 0 && this.#sockets.size >= most && !this.#makeRoom()) return 'max_connections';
+    const { overload } = this.#dependencies;
+    const trigger = overload?.connectionRefusal();
+    if (trigger === undefined || (trigger === 'connections' && this.#makeRoom())) return undefined;
+    overload?.connectionRefused(trigger);
+    return 'overload';
+  }
+
+  #makeRoom(): boolean {
+    return this.#idle.closeLongestIdle(this.#dependencies.clock.monotonic());
+  }
+
+  *#closable(): Generator<Closable> {
+    const cut = this.#cut;
+    for (const codec of [this.#http1, this.#http2]) {
+      for (const connection of codec.connections?.() ?? []) {
+        yield {
+          get idleSince() {
+            return connection.idleSince;
+          },
+          close() {
+            cut('longest_idle');
+            connection.close();
+          },
+        };
+      }
+    }
+    for (const [socket, since] of this.#undecided) {
+      yield {
+        // One that has just come is about to speak.
+        idleSince: socket.destroyed || since + silentGrace > this.#dependencies.clock.monotonic() ? undefined : since,
+        close() {
+          cut('longest_idle');
+          socket.destroy();
+        },
+      };
+    }
+  }
+
+  #tlsServer(tls: TlsConfig): TlsServer {
     const server = createTlsServer({
       ...defaultContext(this.#certificates!, tls),
       handshakeTimeout: tls.handshake_timeout,
@@ -309,7 +402,10 @@ export class Listener {
     return server;
   }
 
-  #track(socket: Socket): void {
+  #track(socket: Socket, client: string): void {
+    const { overload } = this.#dependencies;
+    this.#clients.opened(client);
+    overload?.connectionOpened();
     this.#sockets.add(socket);
     this.#accepted.add();
     this.#open.add(1);
@@ -318,6 +414,8 @@ export class Listener {
       this.#sockets.delete(socket);
       this.#undecided.delete(socket);
       this.#open.add(-1);
+      this.#clients.closed(client);
+      overload?.connectionClosed();
       if (this.#sockets.size === 0) this.#empty();
     });
   }
@@ -329,7 +427,8 @@ export class Listener {
       const closeIdle = () => {
         this.#http1.closeIdle();
         this.#http2.closeIdle();
-        if (this.#dependencies.clock.monotonic() >= silentUntil) for (const socket of this.#undecided) socket.destroy();
+        if (this.#dependencies.clock.monotonic() >= silentUntil)
+          for (const socket of this.#undecided.keys()) socket.destroy();
       };
       const interval = setInterval(closeIdle, closingInterval);
       const done = () => {

@@ -18,7 +18,7 @@ export type PathFault =
 export type EscapedSlashes = 'reject' | 'keep_unchanged';
 
 /** Nearly all targets: no percent, no dot segment, no empty segment, nothing to think about. */
-const plain = /^(?:\/[\w!$&'()*+,:=@~-][\w!$&'()*+,:=@~.-]*)*\/?(?:\?[\w!$&'()*+,:;=@~./?%[\]-]*)?$/;
+const plain = /^(?=\/)(?:\/[\w!$&'()*+,:=@~-][\w!$&'()*+,:=@~.-]*)*\/?(?:\?[\w!$&'()*+,:;=@~./?%[\]-]*)?$/;
 /** Everything visible in ASCII but the fragment's #; a space or a control character ends the target for some parsers. */
 const visible = /^[\x21\x22\x24-\x7e]*$/;
 const malformedPercent = /%(?![0-9A-Fa-f]{2})/;
@@ -32,7 +32,7 @@ const dotDot = /^(?:\.|%2e){2}$/i;
 
 /** @param target origin-form target with its query, which is left as it came */
 export function normalizePath(target: string, escapedSlashes: EscapedSlashes): NormalizedPath {
-  if (target !== '' && plain.test(target)) return { path: target };
+  if (plain.test(target)) return { path: target };
   if (!target.startsWith('/')) return { refused: 'path_not_absolute' };
   if (target.includes('#')) return { refused: 'path_fragment' };
   if (!visible.test(target)) return { refused: 'path_invalid_character' };

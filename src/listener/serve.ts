@@ -9,6 +9,7 @@ import {
   type Response,
   type Tunnel,
 } from '../http/index.ts';
+import type { Overload } from '../overload/index.ts';
 import type { Route, RouteTable } from '../router/route.ts';
 import type { ExchangeCounters } from './exchange-counters.ts';
 import type { ResponseWriter } from './response-writer.ts';
@@ -33,6 +34,8 @@ export interface ServeContext {
   readonly counters: ExchangeCounters;
   readonly clock: Clock;
   readonly log: FilterLog;
+  /** Refuses exchanges when there is too much to do. */
+  readonly overload?: Overload | undefined;
   /** Milliseconds; 0 is off. */
   readonly streamIdleTimeout: number;
   /** Pseudonym in the Via field of responses; empty for none. */
@@ -50,6 +53,7 @@ export async function serve(
   context: ServeContext,
   refused?: LocalReply,
 ): Promise<void> {
+  refused ??= context.overload?.refusal();
   context.counters.begin();
   const generation = context.generation?.();
   generation?.enter();

@@ -4,6 +4,8 @@ import { noBody, BytesBody, type Body, type BodySink, type Headers } from '../ht
 export interface ReplayableBody {
   /** All bytes can still be given to another try. */
   readonly replayable: boolean;
+  /** All bytes are at hand, and several tries may take them at the same time. */
+  readonly shareable: boolean;
   /** The client broke off, or a filter that rewrites the body failed: no try can succeed any more. */
   readonly failure: Error | undefined;
   /** The body for the next try, from its first byte. The one of the try before gets nothing more. */
@@ -30,6 +32,7 @@ export function replayable(body: Body, limit: number, onWhole: () => void): Repl
 /** Bytes that are at hand can be replayed for nothing. */
 class WholeBody implements ReplayableBody {
   readonly replayable = true;
+  readonly shareable = true;
   readonly failure = undefined;
   readonly #body: Body;
 
@@ -54,6 +57,8 @@ const readAhead = 64 * 1024;
  * bytes only pass through, and the client is read no faster than the try takes them.
  */
 class BodyReplay implements ReplayableBody, BodySink {
+  /** A body that arrives while it is sent belongs to one try at a time. */
+  readonly shareable = false;
   readonly #source: Body;
   readonly #onWhole: () => void;
   #limit: number;

@@ -265,6 +265,17 @@ const backOffSchema = v.pipe(
   ),
 );
 
+const rateLimitedBackOffSchema = v.strictObject({
+  max_interval: v.optional(
+    doc(
+      'An answer that asks for more, or for more than is left of the timeout, is passed on to the client. 0 takes no notice of ' +
+        'Retry-After.',
+      duration(),
+    ),
+    '300s',
+  ),
+});
+
 const retryPolicySchema = v.pipe(
   v.strictObject({
     retry_on: v.optional(
@@ -280,13 +291,36 @@ const retryPolicySchema = v.pipe(
       ),
       ['connect-failure'],
     ),
-    num_retries: v.optional(doc('Most tries after the first one; 0 turns retries off.', integer(0, 20)), 1),
+    num_retries: v.optional(
+      doc(
+        'Most tries after the first one; 0 turns retries off. An idempotent request that met the close of a connection which the ' +
+          'app had not used for a while is sent once more in any case; that is no retry.',
+        integer(0, 20),
+      ),
+      1,
+    ),
     per_try_timeout: v.optional(doc('Longest wait of one try for its response head; 0 is off.', duration()), '0s'),
+    hedge_on_per_try_timeout: v.optional(
+      doc(
+        'A try that takes longer than per_try_timeout goes on while the next one is made: the first good answer is taken, the ' +
+          'others are cancelled. For idempotent requests whose body is at hand.',
+        v.boolean(),
+      ),
+      false,
+    ),
     retriable_status_codes: v.optional(
       doc('Statuses for the condition retriable-status-codes.', v.array(integer(200, 599))),
       [],
     ),
     retry_back_off: v.optional(doc('How long to wait between tries.', backOffSchema), {}),
+    rate_limited_retry_back_off: v.optional(
+      doc(
+        'What becomes of `Retry-After` in an answer that would be tried again: it is waited for, and up to half as long again, ' +
+          'instead of retry_back_off.',
+        rateLimitedBackOffSchema,
+      ),
+      {},
+    ),
     retry_non_idempotent: v.optional(
       doc(
         'Whether POST, PATCH and the like are tried again even if the app may have seen the request (RFC 9110 section 9.2.2). ' +
@@ -307,6 +341,11 @@ const retryPolicySchema = v.pipe(
     ({ retry_on, retriable_status_codes }) =>
       retry_on.includes('retriable-status-codes') === retriable_status_codes.length > 0,
     'retriable-status-codes in retry_on and the list retriable_status_codes need each other',
+  ),
+  v.check(
+    ({ hedge_on_per_try_timeout: hedge, per_try_timeout, num_retries }) =>
+      !hedge || (per_try_timeout > 0 && num_retries > 0),
+    'hedge_on_per_try_timeout needs a per_try_timeout, and num_retries of at least 1',
   ),
 );
 

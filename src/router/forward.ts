@@ -15,10 +15,12 @@ import type { HeaderEdits } from './header-edits.ts';
 import {
   decideRetry,
   isStaleConnection,
+  mayHedge,
   tunnelRetryPolicy,
   type RetryPolicy,
   type RetryRefusal,
 } from './retry-policy.ts';
+import { retryAfter } from './retry-after.ts';
 import type { Rewrite } from './rewrite.ts';
 import type { ForwardStats } from './router-stats.ts';
 
@@ -82,6 +84,12 @@ class Forwarding {
   readonly #ending = new Cancellation();
   readonly #started: number;
   #avoid: Set<string> = nowhere;
+  /** The app may have had to bear a try of this request already. */
+  #borne = false;
+  /** An idle connection was found dead. */
+  #fresh = false;
+  /** Clock reading at which the timeout ends the exchange; undefined while it has not begun. */
+  #deadlineAt: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #settled = false;
 
@@ -125,13 +133,14 @@ class Forwarding {
     let before: UpstreamResponse | UpstreamError | undefined;
     for (;;) {
       this.#stopIf(this.#ending.reason ?? this.#incomplete());
-      const outcome = await this.#try();
+      const outcome = await (this.#hedges ? this.#race() : this.#try(this.#ending));
       if (this.#ending.reason !== undefined) discard(outcome, this.#ending.reason);
       this.#stopIf(this.#ending.reason ?? (outcome instanceof UpstreamError ? this.#incomplete() : undefined));
       // A retry for which there is no room leaves things as they were.
       if (before !== undefined && outcome instanceof UpstreamError && outcome.flag === 'UO') {
         this.#target.stats.retriesFailed.add();
         this.#exchange.addFlag('UO');
+        this.#facts.failure += `; no retry: ${outcome.details}`;
         return settle(before);
       }
       const decision = decideRetry(this.#plan.retry, {
@@ -140,6 +149,7 @@ class Forwarding {
         method: this.#head.method,
         replayable: this.#body.replayable,
         random: this.#plan.random(),
+        ...this.#patience(outcome),
       });
       this.#count(outcome, decision.retry ? undefined : decision.reason);
       if (!decision.retry || this.#body.failure !== undefined) return settle(outcome);
@@ -148,16 +158,82 @@ class Forwarding {
     }
   }
 
+  /** What the answer asks for, and how long there is to grant it. */
+  #patience(outcome: UpstreamResponse | UpstreamError): { retryAfter?: number | undefined; left?: number } {
+    if (outcome instanceof UpstreamError || !this.#plan.retry.statuses.has(outcome.status)) return {};
+    const { timeout, clock } = this.#plan;
+    const left = timeout === 0 ? Infinity : (this.#deadlineAt ?? clock.monotonic() + timeout) - clock.monotonic();
+    return { retryAfter: retryAfter(outcome.headers, Date.now()), left };
+  }
+
+  get #hedges(): boolean {
+    const { method } = this.#head;
+    return mayHedge(this.#plan.retry, method) && this.#upgrade === undefined && this.#body.shareable;
+  }
+
+  /**
+   * Tries until one is good. One that takes longer than `per_try_timeout` is not given up: the next one is made beside it,
+   * as long as there are retries. The first good answer is taken; when there is none, the last failure.
+   */
+  #race(): Promise<UpstreamResponse | UpstreamError> {
+    return new Promise((resolve, reject) => {
+      const running = new Set<Cancellation>();
+      let timer: NodeJS.Timeout | undefined;
+      let over = false;
+      const finish = (outcome: UpstreamResponse | UpstreamError): void => {
+        over = true;
+        clearTimeout(timer);
+        withdraw();
+        for (const other of running) other.cancel(new Error('another try of the request was faster'));
+        // The last try that was begun need not be the one that was taken.
+        if (outcome.endpoint !== undefined) this.#facts.endpoint = outcome.endpoint;
+        resolve(outcome);
+      };
+      const arm = (): void => {
+        timer = setTimeout(() => {
+          // Its limit has passed: from here on it costs a retry, as if it had failed.
+          if (this.#facts.attempts <= this.#plan.retry.retries) {
+            this.#borne = true;
+            this.#avoidEndpoint(this.#facts.endpoint);
+            this.#target.stats.hedges.add();
+            begin();
+          }
+        }, this.#plan.perTryTimeout);
+      };
+      const begin = (): void => {
+        const cancellation = new Cancellation();
+        running.add(cancellation);
+        arm();
+        this.#try(cancellation, 0).then((outcome) => {
+          running.delete(cancellation);
+          if (over) return discard(outcome, new Error('another try of the request was faster'));
+          const good = !(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status);
+          if (good || running.size === 0) finish(outcome);
+          else discard(outcome, new Error('another try of the request is under way'));
+        }, reject);
+      };
+      const withdraw = this.#ending.onCancel((reason) => {
+        for (const one of running) one.cancel(reason);
+      });
+      begin();
+    });
+  }
+
   /** One try. A failure comes back as a value. */
-  async #try(): Promise<UpstreamResponse | UpstreamError> {
+  async #try(
+    cancellation: Cancellation,
+    perTryTimeout = this.#plan.perTryTimeout,
+  ): Promise<UpstreamResponse | UpstreamError> {
     const { cluster } = this.#target;
     const number = ++this.#facts.attempts;
     const attempt: Attempt = {
       ...this.#head,
       body: this.#body.next(),
       avoid: this.#avoid,
-      isRetry: number > 1,
-      perTryTimeout: this.#plan.perTryTimeout,
+      isRetry: this.#borne,
+      fresh: this.#fresh,
+      deadline: this.#deadlineAt,
+      perTryTimeout,
       idleTimeout: this.#plan.idleTimeout,
       onInform: (status, headers) => {
         if (!this.#settled && number === this.#facts.attempts) this.#inform(status, headers);
@@ -165,7 +241,7 @@ class Forwarding {
       onEndpoint: (endpoint) => {
         this.#facts.endpoint = endpoint;
       },
-      cancellation: this.#ending,
+      cancellation,
     };
     try {
       return await (this.#upgrade === undefined ? cluster.send(attempt) : cluster.tunnel(attempt, this.#upgrade));
@@ -186,22 +262,29 @@ class Forwarding {
     } else if (refusal === 'retry_abandoned_body_too_large' && this.#body.failure === undefined) {
       stats.retriesAbandoned.add();
       this.#facts.failure += `; ${refusal}`;
+    } else if (refusal === 'retry_after_too_late') {
+      this.#facts.failure += `; ${refusal}`;
     }
   }
 
   /** Lets go of a try that another one follows. What is left of it can be passed on if that one finds no room. */
   #giveUp(outcome: UpstreamResponse | UpstreamError): UpstreamResponse | UpstreamError | undefined {
     const endpoint = outcome.endpoint ?? this.#facts.endpoint;
-    const atFault = !(outcome instanceof UpstreamError) || !isStaleConnection(outcome);
-    if (endpoint !== undefined && atFault) {
-      if (this.#avoid === nowhere) this.#avoid = new Set();
-      this.#avoid.add(endpoint);
-    }
+    const failure = outcome instanceof UpstreamError ? outcome : undefined;
+    if (failure !== undefined && isStaleConnection(failure)) this.#fresh = true;
+    else this.#avoidEndpoint(endpoint);
+    if (failure === undefined || !failure.untouched) this.#borne = true;
     // A response whose body is here already holds no connection. Another one would hold back its retry.
     const harmless = outcome instanceof UpstreamError || outcome.body.whole !== undefined;
     if (!harmless) discard(outcome, new Error('the request is tried again'));
     this.#body.detach();
     return harmless ? outcome : undefined;
+  }
+
+  #avoidEndpoint(endpoint: string | undefined): void {
+    if (endpoint === undefined) return;
+    if (this.#avoid === nowhere) this.#avoid = new Set();
+    this.#avoid.add(endpoint);
   }
 
   #wait(milliseconds: number): Promise<void> {
@@ -228,6 +311,7 @@ class Forwarding {
   #startDeadline(): void {
     const { timeout } = this.#plan;
     if (timeout === 0 || this.#settled) return;
+    this.#deadlineAt = this.#plan.clock.monotonic() + timeout;
     this.#deadline = setTimeout(() => {
       this.#target.stats.timeouts.add();
       this.#ending.cancel(

@@ -11,6 +11,10 @@ export interface RetryPolicy {
   /** Milliseconds. */
   readonly baseInterval: number;
   readonly maxInterval: number;
+  /** Milliseconds; an answer that asks for a longer wait is passed on. 0: what answers ask for does not matter. */
+  readonly longestRetryAfter: number;
+  /** A try that takes too long goes on beside the next one. */
+  readonly hedge: boolean;
   /** A connection that ended without a response is tried again, whatever `on` says. */
   readonly lostConnections: boolean;
 }
@@ -19,7 +23,8 @@ export type RetryDecision =
   { readonly retry: true; readonly wait: number } | { readonly retry: false; readonly reason: RetryRefusal };
 
 /** `settled`: nothing that the policy would try again. */
-export type RetryRefusal = 'settled' | 'not_idempotent' | 'retry_limit' | 'retry_abandoned_body_too_large';
+export type RetryRefusal =
+  'settled' | 'not_idempotent' | 'retry_limit' | 'retry_abandoned_body_too_large' | 'retry_after_too_late';
 
 /** What is known when a try is over. */
 export interface TryResult {
@@ -32,6 +37,10 @@ export interface TryResult {
   readonly replayable: boolean;
   /** From 0 to below 1. */
   readonly random: number;
+  /** Milliseconds that the answer asks to wait, if it does. */
+  readonly retryAfter?: number | undefined;
+  /** Milliseconds until nobody waits any more. Default: for ever. */
+  readonly left?: number;
 }
 
 export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
@@ -43,6 +52,8 @@ export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
     nonIdempotent: config.retry_non_idempotent,
     baseInterval: base_interval,
     maxInterval: max_interval ?? 10 * base_interval,
+    longestRetryAfter: config.rate_limited_retry_back_off.max_interval,
+    hedge: config.hedge_on_per_try_timeout,
     lostConnections: true,
   };
 }
@@ -50,7 +61,7 @@ export function compileRetryPolicy(config: RetryPolicyConfig): RetryPolicy {
 /** For tunnels: there is no second try once bytes may have reached the app. */
 export function tunnelRetryPolicy(policy: RetryPolicy): RetryPolicy {
   const on = new Set<RetryCondition>(policy.on.has('connect-failure') ? ['connect-failure'] : []);
-  return { ...policy, on, statuses: new Set(), nonIdempotent: false, lostConnections: false };
+  return { ...policy, on, statuses: new Set(), nonIdempotent: false, hedge: false, lostConnections: false };
 }
 
 function statusesOf(condition: RetryCondition, config: RetryPolicyConfig): number[] {
@@ -71,7 +82,7 @@ function statusesOf(condition: RetryCondition, config: RetryPolicyConfig): numbe
 /** Whether another try follows, and after how many milliseconds. Pure. */
 export function decideRetry(
   policy: RetryPolicy,
-  { attempt, outcome, method, replayable, random }: TryResult,
+  { attempt, outcome, method, replayable, random, retryAfter, left = Infinity }: TryResult,
 ): RetryDecision {
   if (policy.retries === 0 || !isRetriable(policy, outcome)) return no('settled');
   const untouched = typeof outcome !== 'number' && outcome.untouched;
@@ -80,7 +91,18 @@ export function decideRetry(
   if (attempt > policy.retries) return no('retry_limit');
   if (!replayable) return no('retry_abandoned_body_too_large');
   if (typeof outcome !== 'number' && isStaleConnection(outcome)) return { retry: true, wait: 0 };
-  return { retry: true, wait: backOff(policy, attempt, random) };
+  if (retryAfter === undefined || policy.longestRetryAfter === 0) {
+    return { retry: true, wait: backOff(policy, attempt, random) };
+  }
+  // Not before it was asked for, and not all at once (Envoy: from the interval to one and a half of it).
+  const wait = Math.min(retryAfter * (1 + random / 2), Math.max(retryAfter, left - 1));
+  if (retryAfter > policy.longestRetryAfter || wait >= left) return no('retry_after_too_late');
+  return { retry: true, wait };
+}
+
+/** Whether a try that takes too long may have company. */
+export function mayHedge(policy: RetryPolicy, method: string): boolean {
+  return policy.hedge && policy.retries > 0 && (policy.nonIdempotent || isIdempotent(method));
 }
 
 function no(reason: RetryRefusal): RetryDecision {
@@ -103,6 +125,8 @@ export function backOff(
 
 function isRetriable(policy: RetryPolicy, outcome: UpstreamError | number): boolean {
   if (typeof outcome === 'number') return policy.statuses.has(outcome);
+  // Whoever says when to come again does not want it now: the request has waited for the app already.
+  if (outcome.retryAfter !== undefined) return false;
   // Trying again would make an overload worse, and finds no endpoint where there was none a moment ago.
   if (outcome.flag === 'UO' || outcome.flag === 'UH' || outcome.flag === 'NC' || outcome.flag === 'DC') return false;
   const { on } = policy;

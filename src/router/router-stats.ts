@@ -10,6 +10,8 @@ export interface ForwardStats {
   readonly retriesExhausted: CounterHandle;
   /** Retries given up because the request body was no longer whole. */
   readonly retriesAbandoned: CounterHandle;
+  /** Tries begun beside one that took too long. */
+  readonly hedges: CounterHandle;
   /** Requests whose deadline passed. */
   readonly timeouts: CounterHandle;
 }
@@ -31,6 +33,11 @@ export function forwardStats(stats: Stats): (cluster: string) => ForwardStats {
     'Retries given up because more of the request body was sent than is kept (max_request_bytes).',
     labels,
   );
+  const hedges = stats.counter(
+    'portico_router_hedges_total',
+    'Tries begun beside one that took longer than per_try_timeout.',
+    labels,
+  );
   const timeouts = stats.counter(
     'portico_router_timeouts_total',
     'Requests that had no response within the timeout of their route.',
@@ -41,6 +48,7 @@ export function forwardStats(stats: Stats): (cluster: string) => ForwardStats {
     retriesFailed: retries.with({ cluster, result: 'failure' }),
     retriesExhausted: exhausted.with({ cluster }),
     retriesAbandoned: abandoned.with({ cluster }),
+    hedges: hedges.with({ cluster }),
     timeouts: timeouts.with({ cluster }),
   });
 }

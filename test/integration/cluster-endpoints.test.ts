@@ -63,6 +63,7 @@ describe('endpoints', () => {
     const app = await startCluster({
       endpoints: [`127.0.0.1:${port}`, well.address],
       outlier_detection: { consecutive_5xx: 1, max_ejection_percent: 100 },
+      hold: { max_requests: 0 },
     });
 
     expect(await failureOf(exchange(app))).toMatchObject({ flag: 'UF' });

@@ -73,10 +73,13 @@ describe('listening', () => {
   });
 
   it('closes connections beyond max_connections', async () => {
-    const { port } = await startListener({ config: { max_connections: 1 } });
+    const { port } = await startListener({
+      config: { max_connections: 1 },
+      answer: ({ request }) =>
+        request.path === '/busy' ? new Promise(() => {}) : localReply(200, 'ok', { body: 'GET /\n' }),
+    });
     const client = await RawClient.connect(port);
-    client.write(ask);
-    await client.expects('GET /\n');
+    client.write('GET /busy HTTP/1.1\r\nHost: t\r\n\r\n');
     expect(await exchangeRaw(port, ask)).toBe('');
     client.socket.destroy();
     await expect.poll(() => exchangeRaw(port, 'GET / HTTP/1.0\r\n\r\n').catch(() => '')).toContain('200');

@@ -16,9 +16,10 @@ const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
 
 export function runPortico(
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; wrapper?: readonly [command: string, ...args: string[]] } = {},
 ): PorticoProcess {
-  const child = spawn(process.execPath, [cli, ...args], {
+  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, cli, ...args] as [string, ...string[]];
+  const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

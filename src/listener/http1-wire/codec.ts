@@ -2,10 +2,14 @@ import type { Socket } from 'node:net';
 import type { Downstream } from '../../http/index.ts';
 import type { RequestHeadLimits } from '../../http1/index.ts';
 import type { Codec, CodecContext } from '../codec.ts';
+import type { ConnectionCut } from '../cut-connections.ts';
+import type { Closable } from '../idle-connections.ts';
 import { Http1Connection } from './connection.ts';
 
 /** How often connections are looked at for deadlines, in milliseconds: a timer of their own each would cost more than it is worth. */
 const tick = 100;
+/** Milliseconds between two looks that mean that the process did not run. */
+const paused = 1000;
 
 /** What the connections of one listener share. */
 export interface WireContext extends CodecContext {
@@ -16,6 +20,8 @@ export interface WireContext extends CodecContext {
   date(): string;
   /** Every answer from now on says that its connection ends. */
   draining(): boolean;
+  /** Counts a connection that is closed without an answer. */
+  cut(reason: ConnectionCut): void;
 }
 
 /** HTTP/1.0 and HTTP/1.1 on bare sockets, parsed and framed by Portico itself. */
@@ -27,9 +33,12 @@ export class Http1Codec implements Codec {
   #second = 0;
   #date = '';
   #draining = false;
+  /** At the last look nobody was called late. */
+  #excused = false;
 
   constructor(context: CodecContext) {
     const { config, policy, serve } = context;
+    const { overload } = serve;
     this.#now = serve.clock.monotonic();
     this.#context = {
       ...context,
@@ -41,7 +50,8 @@ export class Http1Codec implements Codec {
       },
       now: () => this.#now,
       date: () => this.#dateLine(),
-      draining: () => this.#draining,
+      draining: () => this.#draining || overload?.shedding === true,
+      cut: (reason) => context.cut?.(reason),
     };
     this.#timer = setInterval(() => this.#look(), tick).unref();
   }
@@ -56,6 +66,10 @@ export class Http1Codec implements Codec {
     this.#draining = true;
   }
 
+  connections(): Iterable<Closable> {
+    return this.#connections;
+  }
+
   closeIdle(): void {
     for (const connection of this.#connections) connection.closeIfIdle();
   }
@@ -66,8 +80,13 @@ export class Http1Codec implements Codec {
   }
 
   #look(): void {
-    this.#now = this.#context.serve.clock.monotonic();
-    for (const connection of this.#connections) if (connection.deadline <= this.#now) connection.expire();
+    const before = this.#now;
+    const now = (this.#now = this.#context.serve.clock.monotonic());
+    // After a pause of the process what has arrived meanwhile is read first: it was not the clients who were late.
+    this.#excused = now - before > paused && !this.#excused;
+    if (this.#excused) return;
+    for (const connection of this.#connections) connection.look(now);
+    if (this.#context.serve.overload?.refusing === true) this.closeIdle();
   }
 
   #dateLine(): string {

@@ -2,7 +2,9 @@ import type { Socket } from 'node:net';
 import type { Downstream } from '../../http/index.ts';
 import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
 import { refuse } from '../admit.ts';
+import type { ConnectionCut } from '../cut-connections.ts';
 import type { WireContext } from './codec.ts';
+import { FlushProgress } from './flush-progress.ts';
 import { Turn } from './turn.ts';
 
 /** Bytes of requests to come that are kept while one is being answered; then reading stops. */
@@ -32,14 +34,18 @@ export class Http1Connection {
   #state: 'open' | 'lingering' | 'tunnel' | 'closed' = 'open';
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  /** The client does not read the answers: no further request is taken until it does. */
+  #blocked = false;
   #lingered = 0;
   #served = 0;
   #quietSince: number;
+  readonly #flush: FlushProgress;
   /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
   deadline: number;
 
   constructor(socket: Socket, downstream: Downstream, context: WireContext) {
     this.#socket = socket;
+    this.#flush = new FlushProgress(socket);
     this.downstream = downstream;
     this.#context = context;
     this.#reader = new HeadReader(context.limits.maxHeaderBytes);
@@ -54,7 +60,24 @@ export class Http1Connection {
   }
 
   get idle(): boolean {
-    return this.#state === 'open' && this.#turn === undefined && !this.#reader.begun && this.#waitingBytes === 0;
+    return (
+      this.#state === 'open' &&
+      this.#turn === undefined &&
+      !this.#reader.begun &&
+      this.#waitingBytes === 0 &&
+      this.#socket.writableLength === 0
+    );
+  }
+
+  get idleSince(): number | undefined {
+    // One that has just come is about to speak.
+    const fresh = this.#served === 0 && this.#context.now() - this.#quietSince < requestGrace;
+    return this.idle && !fresh && !this.#socket.destroyed ? this.#quietSince : undefined;
+  }
+
+  /** To make room for another connection. */
+  close(): void {
+    this.#socket.destroy();
   }
 
   /** Nobody loses an answer by it. The request of a new connection, or of one just used, may be on its way, and is waited for. */
@@ -66,24 +89,47 @@ export class Http1Connection {
     this.#socket.destroy();
   }
 
-  /** The deadline has passed. */
-  expire(): void {
+  /** Called now and then. @param now on the context's clock */
+  look(now: number): void {
+    if (this.deadline <= now) this.#expire();
+    if (this.#socket.writableLength === 0 || this.#state === 'tunnel') return;
+    const timeout = this.#context.config.stream_flush_timeout;
+    if (timeout > 0 && this.#flush.stuckFor(now) >= timeout) this.#stuck();
+  }
+
+  #expire(): void {
     this.deadline = Infinity;
     if (this.#turn !== undefined) this.#turn.late();
-    else if (this.#state !== 'open' || !this.#reader.begun) this.#socket.destroy();
-    else this.#refuse({ fault: true, status: 408, details: 'request_headers_timeout' });
+    else if (this.#state === 'open' && this.#reader.begun)
+      this.#refuse({ fault: true, status: 408, details: 'request_headers_timeout' });
+    else
+      this.#cut(this.#state === 'open' ? (this.#served > 0 ? 'idle_timeout' : 'request_headers_timeout') : undefined);
+  }
+
+  /** The client has not read a byte of the answer for too long. */
+  #stuck(): void {
+    if (this.#turn === undefined) this.#cut('stream_flush_timeout');
+    else this.#turn.stuck();
+  }
+
+  /** Closes it without an answer, because nobody has asked or nobody reads. */
+  #cut(reason: ConnectionCut | undefined): void {
+    if (reason !== undefined) this.#context.cut(reason);
+    this.#socket.destroy();
   }
 
   readonly #read = (chunk: Buffer): void => {
     if (this.#state === 'lingering') {
       this.#lingered += chunk.length;
       if (this.#lingered > mostLingering) this.#socket.destroy();
+    } else if (this.#blocked) {
+      this.#keep(chunk);
     } else if (this.#turn === undefined) {
       this.#readHead(chunk);
     } else {
       const behind = this.#turn.read(chunk);
       if (behind === undefined || behind.length === 0) return;
-      if (this.#turn === undefined && this.#state === 'open') this.#readHead(behind);
+      if (this.#turn === undefined && this.#state === 'open' && !this.#blocked) this.#readHead(behind);
       else this.#keep(behind);
     }
   };
@@ -113,9 +159,8 @@ export class Http1Connection {
   /** The answer to what is not a request. Its framing cannot be trusted, so nothing after it is read. */
   #refuse(fault: WireFault): void {
     this.deadline = Infinity;
-    const flag = fault.status === 414 || fault.status === 431 ? 'LL' : 'DPE';
     this.#turn = new Turn(this.#socket, this.downstream, this.#context, undefined, nothing, this.#turnHost);
-    this.#turn.begin(refuse(fault.status, fault.details, flag));
+    this.#turn.begin(refuse(fault.status, fault.details));
   }
 
   readonly #turnHost = {
@@ -125,8 +170,14 @@ export class Http1Connection {
       this.#served++;
       this.#quietSince = this.#context.now();
       if (!keepAlive) return this.#linger();
-      this.deadline = this.#in(this.#context.config.idle_timeout);
-      if (this.#waitingBytes > 0) this.#readWaiting();
+      if (this.#socket.writableNeedDrain) {
+        // Whoever asks and asks and does not read the answers would fill our memory with them.
+        this.#blocked = true;
+        this.deadline = Infinity;
+        this.#socket.pause();
+        return;
+      }
+      this.#next();
     },
     /** Milliseconds until the rest of the request must be here; 0 is off. */
     awaitRequest: (milliseconds: number): void => {
@@ -151,6 +202,11 @@ export class Http1Connection {
     },
   };
 
+  #next(): void {
+    this.deadline = this.#in(this.#context.config.idle_timeout);
+    if (this.#waitingBytes > 0) this.#readWaiting();
+  }
+
   #readWaiting(): void {
     const bytes = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
     this.#waiting = [];
@@ -160,6 +216,12 @@ export class Http1Connection {
   }
 
   readonly #drained = (): void => {
+    this.#flush.progressed();
+    if (this.#blocked) {
+      this.#blocked = false;
+      this.#socket.resume();
+      this.#next();
+    }
     this.#turn?.writable();
   };
 
@@ -167,8 +229,11 @@ export class Http1Connection {
     if (this.#state === 'closed') return;
     this.#state = 'lingering';
     this.#waiting = [];
-    this.deadline = this.#in(lingerTime);
-    this.#socket.end();
+    this.deadline = Infinity;
+    // The client gets its time to read the answer, and only then the time to notice that it was the last.
+    this.#socket.end(() => {
+      if (this.#state === 'lingering') this.deadline = this.#in(lingerTime);
+    });
     this.#socket.resume();
   }
 

@@ -41,6 +41,7 @@ export function readTarget(head: RequestHead, downstream: Downstream, policy: Ad
       scheme: downstream.tls === undefined ? 'http' : 'https',
       version: head.minor === 0 ? '1.0' : '1.1',
       peer: downstream.remoteAddress,
+      clientCertificate: downstream.tls?.clientCertificate,
       headers,
     },
     policy,

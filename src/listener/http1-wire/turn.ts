@@ -32,6 +32,8 @@ type Content =
   | { readonly kind: 'length'; left: number; readonly stream: BodyStream }
   | { readonly kind: 'chunked'; readonly decoder: ChunkedDecoder; readonly stream: BodyStream };
 
+/** Milliseconds over which the rate of arriving content is averaged; also the time before it counts. */
+const rateWindow = 5000;
 /** Unread content up to this size is read past, for at most so many milliseconds; for more the connection ends. */
 const mostDiscarded = 64 * 1024;
 const discardTime = 5000;
@@ -56,6 +58,12 @@ export class Turn {
   /** The request's content can no longer be read to its end. */
   #broken = false;
   #tunnelOffered = false;
+  /** On the context's clock: when the whole request must be here. */
+  #due = Infinity;
+  /** Bytes of content that had arrived when the present window of time began. */
+  #windowBegan = 0;
+  /** In the present window it was not only up to the client how much arrived. */
+  #held = false;
 
   /**
    * @param head undefined for bytes that are no request
@@ -159,10 +167,31 @@ export class Turn {
     this.#content = chunked
       ? { kind: 'chunked', decoder: new ChunkedDecoder(), stream }
       : { kind: 'length', left: contentLength!, stream };
-    this.#host.awaitRequest(this.#context.config.request_timeout);
+    const { request_timeout: timeout } = this.#context.config;
+    if (timeout > 0) this.#due = this.#context.now() + timeout;
+    this.#awaitContent();
     if (expect === undefined || head.minor === 0) return stream;
     this.#expecting = true;
+    this.#held = true;
     return new AwaitedBody(stream, () => this.#askForContent());
+  }
+
+  /** Until the next look at how much has arrived. */
+  #awaitContent(): void {
+    const left = this.#due - this.#context.now();
+    const most = this.#context.config.min_request_body_rate > 0 ? rateWindow : Infinity;
+    const next = Math.min(left, most);
+    this.#host.awaitRequest(next === Infinity ? 0 : next);
+  }
+
+  /** Whether the client alone is to blame that less than the least rate has arrived in the window that ends now. */
+  #isTooSlow(): boolean {
+    const { bytesReceived } = this.#exchange;
+    const arrived = bytesReceived - this.#windowBegan;
+    const held = this.#held;
+    this.#windowBegan = bytesReceived;
+    this.#held = this.#expecting || this.#socket.isPaused();
+    return !held && arrived < (this.#context.config.min_request_body_rate * rateWindow) / 1000;
   }
 
   #askForContent(): void {
@@ -216,6 +245,7 @@ export class Turn {
     if (maxBody > 0 && this.#exchange.bytesReceived > maxBody) {
       this.#fail({ fault: true, status: 413, details: 'body_too_large' });
     } else if (!stream.push(chunk)) {
+      this.#held = true;
       this.#socket.pause();
     }
   }
@@ -233,7 +263,7 @@ export class Turn {
     this.#broken = true;
     this.#content = done;
     this.#host.arrived();
-    const reply = refuse(fault.status, fault.details, fault.status === 413 || fault.status === 431 ? 'LL' : 'DPE');
+    const reply = refuse(fault.status, fault.details);
     this.#context.serve.counters.protocolError(fault.details);
     content.stream.fail(new Error(fault.details));
     this.#watch.end({ kind: 'reply', reply });
@@ -242,7 +272,15 @@ export class Turn {
   /** The request takes too long to arrive; nobody's concern any more once it is being answered. */
   late(): void {
     if (this.#discarding > 0) this.#socket.destroy();
-    else if (!this.#writer.started) this.#fail({ fault: true, status: 408, details: 'request_timeout' });
+    else if (this.#writer.started) return;
+    else if (this.#context.now() >= this.#due) this.#fail({ fault: true, status: 408, details: 'request_timeout' });
+    else if (this.#isTooSlow()) this.#fail({ fault: true, status: 408, details: 'request_body_too_slow' });
+    else this.#awaitContent();
+  }
+
+  /** The client does not read the answer. */
+  stuck(): void {
+    this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
   }
 
   writable(): void {

@@ -70,8 +70,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
   }
 
   send(response: Response): Promise<Error | undefined> {
-    if (this.#state === 'broken' || this.#socket.destroyed)
-      return Promise.resolve(new Error('the connection is closed'));
+    if (this.#state === 'broken' || this.#socket.destroyed) return Promise.resolve(this.#tooLate());
     const { status, headers, body } = response;
     const whole = body.whole;
     const length = whole?.byteLength ?? body.length;
@@ -108,6 +107,13 @@ export class Http1Writer implements ResponseWriter, BodySink {
       body.pipe(this);
       this.#socket.uncork();
     });
+  }
+
+  /** A socket that is closed says so a moment later; the exchange must not be taken for a failure of ours until then. */
+  #tooLate(): Error {
+    const reason = new Error('the connection is closed');
+    if (this.#state === 'waiting') this.#watch.end({ kind: 'gone', reason });
+    return reason;
   }
 
   #planOf({ status }: Response, length: number | undefined): ResponsePlan {

@@ -9,20 +9,21 @@ export interface RequestBodyOptions {
   /** Most bytes; 0 is no limit. */
   readonly limit: number;
   readonly maxTrailers: number;
-  /** Called when the body is wanted first: a client that expects 100 gets it then. */
-  readonly wanted: () => void;
+  /** Called when the body is wanted first, if the client waits for 100 before it sends it. */
+  readonly awaited: (() => void) | undefined;
+  /** Whose bytes these are, for the log. */
+  readonly exchange: Exchange;
   readonly watch: Watch;
-  readonly elapsed: () => number;
+  readonly clock: { monotonic(): number };
 }
 
 /** The body of an HTTP/2 request. Reading starts with `start`, or when somebody pipes it. */
 export class Http2RequestBody extends BodyStream {
   readonly #stream: ServerHttp2Stream;
   readonly #options: RequestBodyOptions;
-  #exchange: Exchange | undefined;
-  #received = 0;
   #started = false;
   #open = true;
+  #held: boolean;
   #trailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, options: RequestBodyOptions) {
@@ -35,6 +36,7 @@ export class Http2RequestBody extends BodyStream {
     });
     this.#stream = stream;
     this.#options = options;
+    this.#held = options.awaited !== undefined;
     stream.on('trailers', (_fields: object, _flags: number, raw?: string[]) => {
       this.#trailers = raw ?? [];
     });
@@ -42,17 +44,19 @@ export class Http2RequestBody extends BodyStream {
 
   /** Whether all of it has been received and read. */
   get finished(): boolean {
-    return this.#exchange?.requestDuration !== undefined;
+    return this.#options.exchange.requestDuration !== undefined;
   }
 
-  /** Whose bytes these are, for the log. */
-  belongsTo(exchange: Exchange): void {
-    this.#exchange = exchange;
+  /** Whether we, and not the client, have held it up since this was asked last. */
+  wasHeld(): boolean {
+    const held = this.#held;
+    this.#held = this.#open && (!this.#started || this.#stream.isPaused());
+    return held;
   }
 
   override pipe(sink: BodySink): void {
     if (!this.#started) {
-      this.#options.wanted();
+      this.#options.awaited?.();
       this.start();
     }
     super.pipe(sink);
@@ -72,14 +76,14 @@ export class Http2RequestBody extends BodyStream {
 
   #take(chunk: Buffer): void {
     if (!this.#open) return;
-    const { watch, limit } = this.#options;
-    this.#received += chunk.byteLength;
-    if (this.#exchange !== undefined) this.#exchange.bytesReceived = this.#received;
+    const { exchange, watch, limit } = this.#options;
+    exchange.bytesReceived += chunk.byteLength;
     watch.touch();
-    if (limit > 0 && this.#received > limit) {
+    if (limit > 0 && exchange.bytesReceived > limit) {
       this.break(new Error('the request body is larger than allowed'));
-      watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large', 'LL') });
+      watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large') });
     } else if (!this.push(chunk)) {
+      this.#held = true;
       this.#stream.pause();
     }
   }
@@ -88,11 +92,12 @@ export class Http2RequestBody extends BodyStream {
     if (!this.#open) return;
     this.#open = false;
     const stream = this.#stream;
+    const { exchange, clock, maxTrailers } = this.#options;
     // A stream that was reset, or lost with its connection, ends like one that was completed.
     if (stream.aborted || stream.rstCode !== 0) return this.fail(new Error('the request body is incomplete'));
-    if (this.length !== undefined && this.#received !== this.length)
+    if (this.length !== undefined && exchange.bytesReceived !== this.length)
       return this.fail(new Error('the request body has not the announced length'));
-    if (this.#exchange !== undefined) this.#exchange.requestDuration = this.#options.elapsed();
-    this.end(trailersFrom(this.#trailers, this.#options.maxTrailers));
+    exchange.requestDuration = clock.monotonic() - exchange.started;
+    this.end(trailersFrom(this.#trailers, maxTrailers));
   }
 }

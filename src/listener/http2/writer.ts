@@ -3,25 +3,21 @@ import { isLocalReply, type Body, type Exchange, type Headers, type Response } f
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
 
-export interface Http2WriterOptions {
-  readonly exchange: Exchange;
-  readonly watch: Watch;
-  /** The method as received: a filter may have changed the exchange's. */
-  readonly method: string;
-  readonly elapsed: () => number;
-}
-
 /** Writes one response onto an HTTP/2 stream. */
 export class Http2Writer implements ResponseWriter {
   readonly #stream: ServerHttp2Stream;
-  readonly #options: Http2WriterOptions;
+  readonly #exchange: Exchange;
+  readonly #watch: Watch;
+  readonly #clock: { monotonic(): number };
   #state: 'waiting' | 'writing' | 'done' = 'waiting';
   #body: Body | undefined;
-  #settle: (failure: Error | undefined) => void = () => {};
+  #settle: (failure: Error | undefined) => void = ignore;
 
-  constructor(stream: ServerHttp2Stream, options: Http2WriterOptions) {
+  constructor(stream: ServerHttp2Stream, exchange: Exchange, watch: Watch, clock: { monotonic(): number }) {
     this.#stream = stream;
-    this.#options = options;
+    this.#exchange = exchange;
+    this.#watch = watch;
+    this.#clock = clock;
   }
 
   get started(): boolean {
@@ -30,7 +26,7 @@ export class Http2Writer implements ResponseWriter {
 
   inform(status: number, headers: Headers): void {
     if (this.started || status <= 101 || status > 199 || this.#stream.closed) return;
-    this.#options.watch.touch();
+    this.#watch.touch();
     this.#stream.additionalHeaders({ ':status': status, ...asObject(headers) });
   }
 
@@ -42,7 +38,9 @@ export class Http2Writer implements ResponseWriter {
   send(response: Response): Promise<Error | undefined> {
     return new Promise((resolve, reject) => {
       const stream = this.#stream;
-      const { exchange, watch, method, elapsed } = this.#options;
+      const exchange = this.#exchange;
+      // The method as received: a filter may have changed the request's.
+      const method = exchange.originalMethod;
       if (this.#state === 'done' || stream.closed || stream.destroyed) {
         response.body.cancel(new Error('the stream is closed'));
         return resolve(new Error('the stream is closed'));
@@ -70,15 +68,14 @@ export class Http2Writer implements ResponseWriter {
       this.#state = 'writing';
       this.#body = body;
       this.#settle = resolve;
-      watch.touch();
-      exchange.responseDuration = elapsed();
+      this.#watch.touch();
+      exchange.responseDuration = this.#clock.monotonic() - exchange.started;
 
       if (empty) {
         if (!hasContent) body.cancel(new Error('the answer has no content'));
-        this.#ended();
+        this.finished();
         return;
       }
-      stream.on('finish', this.#ended);
       if (whole !== undefined) {
         exchange.bytesSent = whole.byteLength;
         stream.end(whole);
@@ -88,10 +85,18 @@ export class Http2Writer implements ResponseWriter {
     });
   }
 
-  /** The stream is closed. If that was because both sides had said all, it may come before 'finish'. */
-  closed(): void {
+  /** The last byte has been handed to the connection. */
+  finished(): void {
+    if (this.#state !== 'writing') return;
+    this.#state = 'done';
+    this.#settle(undefined);
+  }
+
+  /** The stream is closed, and nothing more can be written. Says whether the answer went out whole, or was given up by us. */
+  closed(): boolean {
     const { writableEnded, rstCode, aborted } = this.#stream;
-    if (this.#state === 'writing' && writableEnded && rstCode === constants.NGHTTP2_NO_ERROR && !aborted) this.#ended();
+    if (writableEnded && rstCode === constants.NGHTTP2_NO_ERROR && !aborted) this.finished();
+    return this.#state === 'done';
   }
 
   abort(reason: Error): void {
@@ -102,15 +107,10 @@ export class Http2Writer implements ResponseWriter {
     this.#settle(reason);
   }
 
-  readonly #ended = (): void => {
-    if (this.#state === 'done') return;
-    this.#state = 'done';
-    this.#settle(undefined);
-  };
-
   #pipe(body: Body, length: number | undefined, waitForTrailers: boolean): void {
     const stream = this.#stream;
-    const { exchange, watch } = this.#options;
+    const exchange = this.#exchange;
+    const watch = this.#watch;
     let fields: OutgoingHttpHeaders = {};
     if (waitForTrailers) stream.on('wantTrailers', () => stream.sendTrailers(fields));
     stream.on('drain', () => {
@@ -142,6 +142,8 @@ export class Http2Writer implements ResponseWriter {
     });
   }
 }
+
+function ignore(): void {}
 
 /** Appends the lines in lower case (RFC 9113 §8.2), without those that speak of an HTTP/1 connection or frame a message. */
 function onWire(headers: Headers, lines: string[]): void {

@@ -75,9 +75,9 @@ const decode = (text: string) => decodeChunks([Buffer.from(text, 'latin1')]);
 /** Ends for every state that a decoder can be in: within a size, data, the CRLF behind data, an extension, trailers. */
 function completionsOf(text: string): string[] {
   const ends = ['0\r\n\r\n', '\n0\r\n\r\n', '\r\n0\r\n\r\n', '\r\n\r\n', '\n\r\n', '\r\n', '\n', ': y\r\n\r\n'];
-  for (const size of text.matchAll(/([0-9a-f]{1,5})[^\r\n]*\r\n/gi)) {
+  for (const size of text.matchAll(/([0-9a-f]+)[^\r\n]*\r\n/gi)) {
     const missing = Number.parseInt(size[1]!, 16) - (text.length - size.index - size[0].length);
-    if (missing >= 0) ends.push(`${'Z'.repeat(missing)}\r\n0\r\n\r\n`);
+    if (missing >= 0 && missing < 100_000) ends.push(`${'Z'.repeat(missing)}\r\n0\r\n\r\n`);
   }
   return ends;
 }
@@ -129,7 +129,7 @@ describe('a chunked body that is not quite one', () => {
   describe('through a running Portico', () => {
     let lanes: Lanes;
     beforeAll(async () => void (lanes = await Lanes.open(6)));
-    afterAll(() => lanes.close());
+    afterAll(() => lanes?.close());
 
     it('reaches the app as it was meant, or never whole', async () => {
       const random = new Random(seed);

@@ -165,7 +165,7 @@ describe('a framing field that is not quite one', () => {
   describe('through a running Portico', () => {
     let lanes: Lanes;
     beforeAll(async () => void (lanes = await Lanes.open(6)));
-    afterAll(() => lanes.close());
+    afterAll(() => lanes?.close());
 
     it('reaches the app as one request with its own framing, or not at all', async () => {
       const random = new Random(seed);

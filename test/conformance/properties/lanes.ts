@@ -44,14 +44,23 @@ export class Lanes {
     }
   }
 
-  /** Sends every message on a connection of its own; answers what was seen, in the order of the messages. */
-  async observeAll(messages: readonly Buffer[]): Promise<Observed[]> {
+  /**
+   * Sends every message on a connection of its own; answers what was seen, in the order of the messages.
+   * @param note is told at once, with the recorder that saw it
+   */
+  async observeAll(
+    messages: readonly Buffer[],
+    note: (recorder: Recorder, observed: Observed) => void = () => {},
+  ): Promise<Observed[]> {
     const results: Observed[] = [];
     let next = 0;
     await Promise.all(
       this.#lanes.map(async ({ portico, recorder }) => {
         for (let at = next++; at < messages.length; at = next++) {
-          results[at] = await observe(connect(portico.port(), '127.0.0.1'), recorder, [messages[at]!], this.#quiet);
+          const socket = connect(portico.port(), '127.0.0.1');
+          const observed = await observe(socket, recorder, [messages[at]!], this.#quiet);
+          note(recorder, observed);
+          results[at] = observed;
         }
       }),
     );

@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest';
 import { createCircuitBreakers } from '../../../src/cluster/circuit-breakers.ts';
 
-const most = { max_connections: 2, max_pending_requests: 0, max_requests: 3, max_retries: 1 };
+const most = {
+  max_connections: 2,
+  max_pending_requests: 0,
+  max_requests: 3,
+  max_retries: 1,
+  retry_budget: { budget_percent: 20, min_retry_concurrency: 3 },
+};
 
 it('a ceiling gives as many permits as it has', () => {
   const { max_requests } = createCircuitBreakers(most);

@@ -17,7 +17,14 @@ it('defaults', () => {
     idle_timeout: 4000,
     max_requests_per_connection: 0,
     max_response_headers: 60 * 1024,
-    circuit_breakers: { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 },
+    circuit_breakers: {
+      max_connections: 1024,
+      max_pending_requests: 1024,
+      max_requests: 1024,
+      retry_budget: { budget_percent: 20, min_retry_concurrency: 3 },
+    },
+    healthy_panic_threshold: 50,
+    hold: { max_requests: 1024, max_wait: 5000, max_outage: 30_000, probe_interval: 50 },
     dns: { refresh_rate: 5000, family: 'auto' },
   });
 });
@@ -29,13 +36,25 @@ it('an empty object takes the defaults of what is off otherwise', () => {
     error_rate_breaker: {},
     outlier_detection: {},
     tls: {},
+    health_check: { http: {} },
+    slow_start: {},
   });
+  expect(config.health_check).toEqual({
+    http: { path: '/', expected_statuses: [{ min: 200, max: 200 }] },
+    interval: 5000,
+    interval_jitter: 0,
+    timeout: 1000,
+    unhealthy_threshold: 2,
+    healthy_threshold: 1,
+  });
+  expect(config.slow_start).toEqual({ window: 30_000, min_weight_percent: 10, aggression: 1 });
   expect(config.endpoints).toEqual([{ address: { kind: 'tcp', host: 'app.test', port: 80 }, weight: 3 }]);
   expect(config.error_rate_breaker).toEqual({
     error_threshold_percentage: 50,
     minimum_requests: 20,
     window: 10_000,
     open_duration: 30_000,
+    max_open_duration: 300_000,
   });
   expect(config.outlier_detection).toEqual({
     consecutive_5xx: 5,
@@ -56,6 +75,9 @@ describe('refused', () => {
     ['a weight of nothing', { endpoints: [{ address: '127.0.0.1:1', weight: 0 }] }, ''],
     ['a ceiling of nothing', { circuit_breakers: { max_requests: 0 } }, 'from 1 to'],
     ['an unknown option', { timeouts: {} }, ''],
+    ['a health check of nothing', { health_check: {} }, 'must have either http or tcp'],
+    ['a health check of both', { health_check: { http: {}, tcp: {} } }, 'must have either http or tcp'],
+    ['a status that is none', { health_check: { http: { expected_statuses: [20] } } }, 'must be a status such as 200'],
     ['a breaker that is just true', { error_rate_breaker: true }, ''],
   ])('%s', (_name, options, message) => {
     const result = v.safeParse(clusterSchema, { name: 'app', endpoints: ['127.0.0.1:8080'], ...options });

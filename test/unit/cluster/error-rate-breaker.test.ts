@@ -1,16 +1,27 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ErrorRateBreaker, type BreakerState } from '../../../src/cluster/error-rate-breaker.ts';
+import { ErrorRateBreaker, type BreakerReason, type BreakerState } from '../../../src/cluster/error-rate-breaker.ts';
 import type { UpstreamError } from '../../../src/http/index.ts';
 
-const config = { error_threshold_percentage: 50, minimum_requests: 4, window: 10_000, open_duration: 30_000 };
+const config = {
+  error_threshold_percentage: 50,
+  minimum_requests: 4,
+  window: 10_000,
+  open_duration: 30_000,
+  max_open_duration: 60_000,
+};
 
 let states: BreakerState[];
+let reasons: BreakerReason[];
 let breaker: ErrorRateBreaker;
 
 beforeEach(() => {
   vi.useFakeTimers();
   states = [];
-  breaker = new ErrorRateBreaker('app', config, (state) => states.push(state));
+  reasons = [];
+  breaker = new ErrorRateBreaker('app', config, (state, reason) => {
+    states.push(state);
+    reasons.push(reason);
+  });
 });
 afterEach(() => {
   breaker.close();
@@ -98,9 +109,39 @@ describe('an open breaker', () => {
     await vi.advanceTimersByTimeAsync(30_000);
     await run('F');
     expect(breaker.state).toBe('open');
-    await vi.advanceTimersByTimeAsync(30_000);
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(breaker.state).toBe('open');
+    await vi.advanceTimersByTimeAsync(1);
     await run('s');
     expect(states).toEqual(['open', 'half_open', 'open', 'half_open', 'closed']);
+    expect(reasons).toEqual(['error_rate', 'time_is_up', 'probe_failed', 'time_is_up', 'probe_succeeded']);
+    expect([breaker.transitions, breaker.reason]).toEqual([5, 'probe_succeeded']);
+  });
+
+  it('opens for twice as long with each probe that fails, up to its bound, and for the first length after a good one', async () => {
+    const lengths: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      lengths.push(breaker.nextOpening);
+      await vi.advanceTimersByTimeAsync(60_000);
+      await run('F');
+    }
+    expect(lengths).toEqual([60_000, 60_000, 60_000]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await run('s');
+    expect(breaker.nextOpening).toBe(30_000);
+  });
+
+  it('opens again when the probe hangs, and does not care what becomes of it later', async () => {
+    await vi.advanceTimersByTimeAsync(30_000);
+    const probe = breaker.enter();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([breaker.state, breaker.reason]).toEqual(['open', 'probe_timeout']);
+    probe('success');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breaker.state).toBe('open');
+    await vi.advanceTimersByTimeAsync(60_000);
+    await run('s');
+    expect(breaker.state).toBe('closed');
   });
 
   it('takes another probe when the client of the first has left', async () => {

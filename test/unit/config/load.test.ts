@@ -198,7 +198,7 @@ http_filters:
       admin: { address: '127.0.0.1:9090' },
       listeners: [{ request_headers_timeout: '10s' }],
       http_filters: [{ mode: 'enforce', config: { brew_time: '4m', chance: 1 } }, {}],
-      clusters: [{ name: 'app', endpoints: ['127.0.0.1:8080'], circuit_breakers: { max_retries: 3 } }],
+      clusters: [{ name: 'app', endpoints: ['127.0.0.1:8080'], hold: { max_requests: 1024, max_wait: '5s' } }],
     });
   });
 

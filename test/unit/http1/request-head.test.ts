@@ -35,9 +35,9 @@ describe('a request head', () => {
 
   it('drops fields that Connection names, but never those that identity rests on', () => {
     const head = parse(
-      'GET / HTTP/1.1\r\nHost: t\r\nConnection: x-a, authorization, x-forwarded-for\r\nX-A: 1\r\nAuthorization: b\r\nX-Forwarded-For: c\r\n',
+      'GET / HTTP/1.1\r\nHost: t\r\nConnection: x-a, authorization, x-forwarded-for, via\r\nX-A: 1\r\nAuthorization: b\r\nX-Forwarded-For: c\r\nVia: d\r\n',
     );
-    expect(head).toMatchObject({ fields: { flat: ['Authorization', 'b', 'X-Forwarded-For', 'c'] } });
+    expect(head).toMatchObject({ fields: { flat: ['Authorization', 'b', 'X-Forwarded-For', 'c', 'Via', 'd'] } });
   });
 
   it.each([
@@ -71,6 +71,7 @@ describe('a request head', () => {
     ['an underscore', 'Transfer_Encoding: chunked\r\n', '400 header_name_with_underscore'],
     ['too many lines', 'x: 1\r\n'.repeat(101), '431 too_many_headers'],
     ['a bad option in Connection', 'Connection: a b\r\n', '400 connection_option_invalid'],
+    ['a no-break space in Connection', 'Connection: \xa0close\r\n', '400 connection_option_invalid'],
   ])('with %s is refused', (_, lines, expected) => {
     expect(parse(`POST / HTTP/1.1\r\nHost: t\r\n${lines}`)).toBe(expected);
   });

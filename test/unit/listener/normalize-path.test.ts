@@ -54,6 +54,8 @@ describe('normalizePath refuses', () => {
     ['*', 'path_not_absolute'],
     ['*/test', 'path_not_absolute'],
     ['admin', 'path_not_absolute'],
+    ['?', 'path_not_absolute'],
+    ['?a=/b', 'path_not_absolute'],
     ['/public/..%2fadmin', 'path_escaped_slash'],
     ['/public/%2e%2e%2fadmin', 'path_escaped_slash'],
     ['/public/..%5cadmin', 'path_escaped_slash'],

@@ -67,12 +67,11 @@ async function outcomeOf(response: Promise<Response>): Promise<Response | Upstre
 
 async function metric(stats: Stats, name: string): Promise<Record<string, number>> {
   const lines = (await stats.render()).split('\n').filter((line) => line.startsWith(`portico_router_${name}_total{`));
-  return Object.fromEntries(
-    lines.map((line) => {
-      const [, labels, value] = /\{(.*)\} (\d+)/.exec(line)!;
-      return [labels!.replace('cluster="app"', '').replace(/,?result="(\w+)"/, '$1'), Number(value)] as const;
-    }),
-  );
+  const values = lines.map((line) => {
+    const [, labels, value] = /\{(.*)\} (\d+)/.exec(line)!;
+    return [labels!.replace('cluster="app"', '').replace(/,?result="(\w+)"/, '$1'), Number(value)] as const;
+  });
+  return Object.fromEntries(values.filter(([, value]) => value > 0));
 }
 
 function reads(then: Script, text: string[] = []): Script {
@@ -188,7 +187,8 @@ describe('retries', () => {
       parts,
     );
     expect((await response).status).toBe(200);
-    expect([bodies, cluster.attempts.map(({ isRetry }) => isRetry)]).toEqual([['hi'], [false, true]]);
+    // The app had nothing to bear yet, so it costs no budget.
+    expect([bodies, cluster.attempts.map(({ isRetry }) => isRetry)]).toEqual([['hi'], [false, false]]);
     expect([...cluster.attempts[1]!.avoid]).toEqual([endpointOf(1)]);
     expect(factsOf(exchange)).toMatchObject({ attempts: 2, endpoint: endpointOf(2), failure: undefined, flags: '' });
     expect(await metric(stats, 'retries')).toEqual({ success: 1 });
@@ -198,6 +198,10 @@ describe('retries', () => {
     const { cluster, response } = world([fail(staleConnection()), respond(200)], {}, {}, { random: () => 1e6 });
     expect((await response).status).toBe(200);
     expect([...cluster.attempts[1]!.avoid]).toEqual([]);
+    expect(cluster.attempts.map(({ fresh, isRetry }) => [fresh, isRetry])).toEqual([
+      [false, false],
+      [true, true],
+    ]);
   });
 
   it('leave a POST alone that the app may have seen', async () => {
@@ -249,7 +253,10 @@ describe('retries', () => {
     );
     const given = (await response) as Response;
     expect([given.status, await textOf(given.body)]).toEqual([503, 'first']);
-    expect(factsOf(exchange)).toMatchObject({ flags: 'UO', failure: 'status 503' });
+    expect(factsOf(exchange)).toMatchObject({
+      flags: 'UO',
+      failure: 'status 503; no retry: upstream_overflow{retries}',
+    });
   });
 
   it('that find no room leave the error before them', async () => {

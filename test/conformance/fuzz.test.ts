@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { fuzzParsers } from '../fuzz/parsers.ts';
+import { fuzzSockets } from '../fuzz/sockets.ts';
+import { Random } from '../support/random.ts';
+import { seed } from './properties/seed.ts';
+
+// The short form of `npm run fuzz`.
+
+it('parsers stand 20,000 mutated messages', () => {
+  const { accepted, bodies } = fuzzParsers(new Random(seed), 20_000);
+  expect(accepted, `seed ${seed}`).toBeGreaterThan(5000);
+  expect(bodies, `seed ${seed}`).toBeGreaterThan(500);
+});
+
+it('a running Portico stands 300 mutated messages, and as many answers', async () => {
+  const { whole, canaries } = await fuzzSockets(new Random(seed), 300);
+  expect(whole, `seed ${seed}`).toBeGreaterThan(60);
+  expect(canaries).toBe(30);
+}, 60_000);
