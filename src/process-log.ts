@@ -45,6 +45,8 @@ export interface ProcessLog extends FilterLog {
 }
 
 export interface ProcessLogOptions extends ProcessLogConfig {
+  /** Stand in every line. */
+  readonly fields?: Readonly<Record<string, unknown>>;
   /** File descriptor, 2 (standard error) unless a test says otherwise. */
   readonly fd?: number;
   readonly colour?: boolean;
@@ -69,7 +71,7 @@ export function createProcessLog(options: ProcessLogOptions): ProcessLog {
     {
       // Severity is decided by `Log`, because children of pino keep the level they were born with.
       level: 'debug',
-      base: null,
+      base: options.fields ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err, cause: pino.stdSerializers.err },

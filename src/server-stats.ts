@@ -10,29 +10,47 @@ export interface ServerStats {
 
 /** Metrics of the configuration in force and of the certificates that are shown. */
 export function serverStats(stats: Stats, now: { hash(): string; listeners(): readonly ListenerView[] }): ServerStats {
-  const reloads = stats.counter('portico_config_reloads_total', 'Configurations applied while running.').with({});
+  const reloads = stats
+    .counter('portico_config_reloads_total', 'Configurations applied while running.', [], 'first')
+    .with({});
   const failures = stats
-    .counter('portico_config_reload_failures_total', 'Configurations refused while running.')
+    .counter('portico_config_reload_failures_total', 'Configurations refused while running.', [], 'first')
     .with({});
   const success = stats
-    .gauge('portico_config_last_reload_success', '1 when the last reload was applied, or there was none; else 0.')
+    .gauge(
+      'portico_config_last_reload_success',
+      '1 when the last reload was applied, or there was none; else 0.',
+      [],
+      'first',
+    )
     .with({});
   const time = stats
-    .gauge('portico_config_last_reload_success_timestamp_seconds', 'When the configuration in force was loaded.')
+    .gauge(
+      'portico_config_last_reload_success_timestamp_seconds',
+      'When the configuration in force was loaded.',
+      [],
+      'first',
+    )
     .with({});
   const certificates = stats.counter(
     'portico_listener_certificate_reloads_total',
     'Times that certificates were replaced while running.',
     ['listener'],
+    'max',
   );
   const badCertificates = stats.counter(
     'portico_listener_certificate_reload_failures_total',
     'Times that new certificates could not be used and the old ones stayed.',
     ['listener'],
+    'max',
   );
-  stats.observed('portico_config_info', 'Always 1; the label is the SHA-256 of the file in force.', ['hash'], () => [
-    [{ hash: now.hash() }, 1],
-  ]);
+  stats.observed(
+    'portico_config_info',
+    'Always 1; the label is the SHA-256 of the file in force.',
+    ['hash'],
+    () => [[{ hash: now.hash() }, 1]],
+    'first',
+  );
   stats.observed(
     'portico_listener_certificate_expiry_timestamp_seconds',
     'When each certificate ends, in seconds since 1970; the name is the first that it is good for.',
@@ -49,6 +67,7 @@ export function serverStats(stats: Stats, now: { hash(): string; listeners(): re
               ],
           ),
         ),
+    'min',
   );
   success.set(1);
   time.set(Date.now() / 1000);

@@ -70,8 +70,8 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
       parameters: { format },
       render: (view, request) =>
         inFormat(request, {
-          text: () => clustersAsText(view.clusters()),
-          json: () => ({ clusters: view.clusters() }),
+          text: async () => clustersAsText(await view.clusters()),
+          json: async () => ({ clusters: await view.clusters() }),
         }),
     },
     {
@@ -81,8 +81,8 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
       parameters: { format },
       render: (view, request) =>
         inFormat(request, {
-          text: () => listenersAsText(view.listeners()),
-          json: () => ({ listeners: view.listeners() }),
+          text: async () => listenersAsText(await view.listeners()),
+          json: async () => ({ listeners: await view.listeners() }),
         }),
     },
     {
@@ -111,11 +111,12 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
       doc: 'Changes the level of the process log until the next start.',
       mutates: true,
       parameters: { level: { doc: 'The new level.', values: logLevels } },
-      render(view, { query }) {
+      async render(view, { query }) {
         const level = query.get('level') ?? '';
         if (!isLogLevel(level)) return text(`level must be one of ${logLevels.join(', ')}\n`, 400);
         const before = view.log.level;
         view.log.level = level;
+        await view.logLevelChanged?.(level);
         return text(`level: ${level} (was ${before})\n`);
       },
     },
@@ -126,10 +127,13 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
 
 const format: AdminParameter = { doc: 'text, or json for machines.', values: ['text', 'json'] };
 
-function inFormat(request: AdminRequest, formats: { text(): string; json(): unknown }): AdminReply {
+async function inFormat(
+  request: AdminRequest,
+  formats: { text(): Promise<string>; json(): Promise<unknown> },
+): Promise<AdminReply> {
   const wanted = request.query.get('format') ?? 'text';
-  if (wanted === 'text') return text(formats.text());
-  if (wanted === 'json') return json(formats.json());
+  if (wanted === 'text') return text(await formats.text());
+  if (wanted === 'json') return json(await formats.json());
   return text('format must be text or json\n', 400);
 }
 

@@ -1,18 +1,20 @@
 /** What the rooms show the admin: plain data, made when somebody asks. */
-import type { ProcessLog } from '../process-log.ts';
+import type { LogLevel, ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 
 export type ServerState = 'INITIALIZING' | 'LIVE' | 'DRAINING';
 
 export interface AdminView {
   state(): ServerState;
-  clusters(): readonly ClusterView[];
-  listeners(): readonly ListenerView[];
+  clusters(): readonly ClusterView[] | Promise<readonly ClusterView[]>;
+  listeners(): readonly ListenerView[] | Promise<readonly ListenerView[]>;
   /** The configuration in force as plain data, secrets already masked: it is shown as it is. */
   configDump(): unknown;
   serverInfo(): ServerInfo;
   readonly stats: Stats;
   readonly log: ProcessLog;
+  /** Whom else to tell of a new level of the log. */
+  logLevelChanged?(level: LogLevel): Promise<void>;
 }
 
 export interface ClusterView {

@@ -35,7 +35,8 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
   const labels = { cluster };
   const counter = (name: string, doc: string) =>
     stats.counter(`portico_cluster_${name}`, doc, ['cluster']).with(labels);
-  const gauge = (name: string, doc: string) => stats.gauge(`portico_cluster_${name}`, doc, ['cluster']).with(labels);
+  const gauge = (name: string, doc: string, together?: Together) =>
+    stats.gauge(`portico_cluster_${name}`, doc, ['cluster'], together).with(labels);
   const requests = stats.counter(
     'portico_cluster_upstream_requests_total',
     'Tries by the class of their status; `error` got no usable response.',
@@ -49,7 +50,7 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
     ['cluster', 'ceiling'],
   );
   const overflow = (ceiling: string) => overflows.with({ cluster, ceiling });
-  const state = gauge('circuit_breaker_state', 'Error-rate breaker: 0 closed, 1 half open, 2 open.');
+  const state = gauge('circuit_breaker_state', 'Error-rate breaker: 0 closed, 1 half open, 2 open.', 'max');
   state.set(0);
   const transitions = stats.counter(
     'portico_cluster_circuit_breaker_transitions_total',
@@ -59,10 +60,12 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
   const appIdleClose = gauge(
     'app_idle_close_seconds',
     'After how long without use the app closes a connection, as it says or shows; 0 is not known.',
+    'max',
   );
   const idleTimeout = gauge(
     'idle_timeout_seconds',
     'After how long without use a connection is not used again; 0 is no limit.',
+    'max',
   );
   const held = stats.counter(
     'portico_cluster_held_requests_total',
@@ -125,7 +128,7 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
       cancelled: held.with({ cluster, result: 'cancelled' }),
     },
     checked: (good) => (good ? checksGood : checksBad).add(),
-    healthy: gauge('endpoints_healthy', 'Endpoints that are neither ejected nor found unhealthy.'),
-    panic: gauge('panic', '1 while health is ignored because too few endpoints are healthy.'),
+    healthy: gauge('endpoints_healthy', 'Endpoints that are neither ejected nor found unhealthy.', 'min'),
+    panic: gauge('panic', '1 while health is ignored because too few endpoints are healthy.', 'max'),
   };
 }

@@ -187,12 +187,7 @@ class Exchanging implements BodySink {
     const { body } = this.#request;
     const whole = body.whole;
     const length = whole?.byteLength ?? body.length;
-    let head: string;
-    try {
-      head = renderRequestHead(this.#request, length);
-    } catch (cause) {
-      return this.#fail({ kind: 'protocol', reason: 'unsendable_request', cause: cause as Error });
-    }
+    const head = renderRequestHead(this.#request, length);
     const socket = this.#socket;
     this.#untouched = false;
     if (whole !== undefined) {

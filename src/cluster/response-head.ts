@@ -16,7 +16,7 @@ export interface ResponseHead {
 export function readResponseHead(method: string, status: number, fields: string[]): ResponseHead | string {
   // 600 to 999 parse, but RFC 9110 §15 knows no such class, and neither does what writes the answer.
   if (status < 200 || status > 599) return 'invalid_status';
-  const headers = new Headers(fields);
+  const headers = Headers.parsed(fields);
   const codings = headers.getAll('transfer-encoding');
   // RFC 9112 §6.1: a coding that we cannot undo must not be forwarded as if it were not there.
   if (codings.length > 1 || (codings.length === 1 && codings[0]!.toLowerCase() !== 'chunked'))
@@ -55,7 +55,7 @@ const notInTrailers = new Set([
 /** The trailers that may be passed on; undefined when there are none. */
 export function readTrailers(fields: string[]): Headers | undefined {
   if (fields.length === 0) return undefined;
-  const trailers = new Headers(fields);
+  const trailers = Headers.parsed(fields);
   trailers.filter((name) => !notInTrailers.has(name));
   return trailers.size === 0 ? undefined : trailers;
 }

@@ -139,7 +139,7 @@ class Try implements UpstreamAnswer {
     if (this.#phase.name !== 'waiting') return;
     this.#touch();
     if (status === 101) return this.#unusable('unexpected_upgrade');
-    const headers = new Headers(fields);
+    const headers = Headers.parsed(fields);
     removeHopByHop(headers);
     this.#attempt.onInform(status, headers);
   }

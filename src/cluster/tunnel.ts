@@ -180,7 +180,7 @@ class Opening {
     const websocket = status === 101 && this.#upgrade.protocol === 'websocket';
     client.open({ websocket });
     this.#watchIdle();
-    const headers = new Headers(answer.rawHeaders.slice());
+    const headers = Headers.parsed(answer.rawHeaders.slice());
     removeHopByHop(headers);
     headers.delete('content-length');
     const closed = (stream: Duplex) =>

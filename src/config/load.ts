@@ -82,7 +82,7 @@ export async function parseConfig(
     return loadFilter(reference, folder);
   });
   const config = (checked.output ?? {}) as Config;
-  const loaded = new LoadedConfig({ config, checked: filters, parsed, data, file, folder, hash, files });
+  const loaded = new LoadedConfig({ config, checked: filters, parsed, data, file, folder, hash, files, text });
   const refused = [...(checked.faults ?? []), ...filters.faults].filter(({ path }) => !isFaulty(root, path));
   if (faults.length + refused.length > 0) {
     throw invalid(file, [

@@ -28,6 +28,7 @@ export interface LoadedParts {
   readonly folder: string;
   readonly hash: string;
   readonly files: ReadonlyMap<string, string | undefined>;
+  readonly text: string;
 }
 
 /** A configuration that has passed its checks, frozen, and what is known about the file it came from. */
@@ -40,6 +41,8 @@ export class LoadedConfig {
   readonly folder: string;
   /** SHA-256 of the file, in hexadecimal. */
   readonly hash: string;
+  /** The file as it was read. */
+  readonly text: string;
   /** Files that it was made of, with the SHA-256 of what was read of each, or undefined when that is not known. */
   readonly files: ReadonlyMap<string, string | undefined>;
   readonly #parts: LoadedParts;
@@ -51,6 +54,7 @@ export class LoadedConfig {
     this.folder = parts.folder;
     this.hash = parts.hash;
     this.files = parts.files;
+    this.text = parts.text;
     this.#parts = parts;
   }
 

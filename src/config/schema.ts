@@ -103,6 +103,13 @@ export const rootSchema = v.strictObject({
   clusters: v.optional(doc('What requests are forwarded to.', v.array(clusterSchema)), [
     { name: 'app', endpoints: ['127.0.0.1:8080'] },
   ]),
+  workers: v.optional(
+    doc(
+      'Number of processes that serve clients, or `auto` for one per available CPU. With 1, all is done in one process; docs/workers.md says what more of them do not share. Takes effect at the next start.',
+      v.union([integer(1, 256), v.literal('auto')], 'must be an integer from 1 to 256, or auto'),
+    ),
+    1,
+  ),
   overload: v.optional(doc('When there is too much to do, and new work is refused.', overloadSchema), {}),
   drain: v.optional(doc('How a running portico stops.', drainSchema), {}),
   reload: v.optional(doc('How a running portico gets a new configuration.', reloadSchema), {}),

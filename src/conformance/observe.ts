@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { escape } from './case-file.ts';
-import { exchangeOn, type Seen } from './raw-client.ts';
+import { exchangeOn, type ExchangeOptions, type Seen } from './raw-client.ts';
 import type { RecordedRequest, Recorder } from './recorder.ts';
 
 /** What both sides saw of one case. */
@@ -19,11 +19,11 @@ export async function observe(
   socket: Socket,
   recorder: Recorder,
   pieces: readonly Buffer[],
-  quiet: number,
+  options: ExchangeOptions,
 ): Promise<Observed> {
   recorder.reset();
   const heads = Buffer.concat(pieces).toString('latin1', 0, 5) === 'HEAD ';
-  const seen = await exchangeOn(socket, pieces, { quiet, heads });
+  const seen = await exchangeOn(socket, pieces, { heads, ...options });
   return {
     client: clientSaw(seen),
     app: appSaw(recorder),

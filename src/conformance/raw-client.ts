@@ -22,10 +22,12 @@ export interface ExchangeOptions {
   readonly quiet?: number;
   /** The answers are to HEAD and have no content. */
   readonly heads?: boolean;
+  /** Where it is known what comes: final answers, and whether the connection ends. Silence counts only after that. */
+  readonly expected?: { readonly answers: number; readonly closed: boolean };
 }
 
-/** Milliseconds in which a connection must come about. */
-const connectLimit = 5000;
+/** Milliseconds in which a connection must come about, and in which the next piece of what is expected must come. */
+const patience = 5000;
 
 /** Sends bytes to a port of this machine; see {@link exchangeOn}. */
 export function exchangeBytes(port: number, pieces: readonly Buffer[], options?: ExchangeOptions): Promise<Seen> {
@@ -36,7 +38,7 @@ export function exchangeBytes(port: number, pieces: readonly Buffer[], options?:
 export async function exchangeOn(
   socket: Socket,
   pieces: readonly Buffer[],
-  { quiet = 120, heads = false }: ExchangeOptions = {},
+  { quiet = 120, heads = false, expected }: ExchangeOptions = {},
 ): Promise<Seen> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];
@@ -50,12 +52,19 @@ export async function exchangeOn(
       resolve({ messages: parseResponses(raw, closed, heads), closed, raw, unreachable });
     };
     let timer = setTimeout(() => {
-      unreachable = new Error(`no connection within ${connectLimit} ms`);
+      unreachable = new Error(`no connection within ${patience} ms`);
       done();
-    }, connectLimit);
+    }, patience);
+    const outstanding = () => {
+      if (expected === undefined) return false;
+      if (expected.closed) return true;
+      const raw = Buffer.concat(received).toString('latin1');
+      const answers = parseResponses(raw, closed, heads).filter(({ status, complete }) => status >= 200 && complete);
+      return answers.length < expected.answers;
+    };
     const wait = () => {
       clearTimeout(timer);
-      timer = setTimeout(done, quiet);
+      timer = setTimeout(done, outstanding() ? patience : quiet);
     };
     socket.setNoDelay(true);
     socket.on('error', (error) => {

@@ -30,7 +30,7 @@ export async function* runCases(cases: readonly WireCase[], examination: Examina
   const { target, recorder, quiet } = examination;
   answerByTarget(recorder);
   for (const wireCase of cases) {
-    const observed = await observe(connectTo(target), recorder, [wireCase.bytes], quiet);
+    const observed = await observe(connectTo(target), recorder, [wireCase.bytes], { quiet });
     if (observed.seen.unreachable !== undefined)
       throw new Error(`${wireCase.id}: no connection to the target: ${observed.seen.unreachable.message}`);
     yield { wireCase, observed, ...withNext(judge(wireCase, observed), await askAs(`/next-${wireCase.id}`, target)) };

@@ -6,7 +6,7 @@
 /** RFC 9110 §5.6.2: the characters of a field name or a method. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5: visible characters, spaces, tabs and obs-text (0x80 to 0xff, one code unit a byte). */
- 
+
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export function isToken(text: string): boolean {
@@ -18,11 +18,19 @@ export function isFieldValue(text: string): boolean {
 }
 
 export class Headers implements Iterable<[name: string, value: string]> {
-  readonly #flat: string[];
+  #flat: string[];
 
-  /** Takes name, value, name, value … as received. The array belongs to the new object; nothing is checked again. */
-  constructor(flat: string[] = []) {
-    this.#flat = flat;
+  /** Copies name, value, name, value …. @throws TypeError on a bad name or value */
+  constructor(flat: readonly string[] = []) {
+    this.#flat = flat.slice();
+    for (let at = 0; at < flat.length; at += 2) check(flat[at]!, flat[at + 1]!);
+  }
+
+  /** Takes what a codec has parsed, and so checked: nothing is checked again. The array belongs to the new object. */
+  static parsed(flat: string[]): Headers {
+    const headers = new Headers();
+    headers.#flat = flat;
+    return headers;
   }
 
   /** For tests and local replies: every name and value is checked. */
@@ -106,7 +114,7 @@ export class Headers implements Iterable<[name: string, value: string]> {
   }
 
   clone(): Headers {
-    return new Headers(this.#flat.slice());
+    return Headers.parsed(this.#flat.slice());
   }
 
   *[Symbol.iterator](): IterableIterator<[string, string]> {

@@ -120,7 +120,7 @@ export class ChunkedDecoder {
     this.#state = 'done';
     const fields = readFields(section, 0, trailerLimits);
     if (isWireFault(fields)) return fields;
-    const trailers = new Headers(fields.flat);
+    const trailers = Headers.parsed(fields.flat);
     trailers.filter((name) => !forbiddenTrailers.has(name) && !name.startsWith('x-forwarded-'));
     sink.end(trailers.size === 0 ? undefined : trailers, bytes.subarray(at + consumed));
     return undefined;

@@ -18,7 +18,9 @@ export interface ReadHead {
 export class HeadReader {
   readonly #limit: number;
   readonly #tooLarge: WireFault;
-  #kept: Buffer | undefined;
+  /** Room for an unfinished head, of which `#length` bytes are here. Grows by doubling: drips must not cost a copy each. */
+  #room: Buffer | undefined;
+  #length = 0;
   #emptyLines = 0;
 
   /** @param limit bytes of start line and fields together; beyond it the fault is 431 (RFC 6585 §5) */
@@ -29,41 +31,74 @@ export class HeadReader {
 
   /** Some bytes of an unfinished head are here. */
   get begun(): boolean {
-    return this.#kept !== undefined;
+    return this.#length > 0;
   }
 
   /** Undefined when more bytes are needed. */
   read(chunk: Buffer): ReadHead | WireFault | undefined {
-    const before = this.#kept;
-    let bytes = before === undefined ? chunk : Buffer.concat([before, chunk]);
+    const before = this.#length;
+    let bytes = before === 0 ? chunk : this.#append(chunk);
     while (bytes.length >= 2 && bytes[0] === 13 && bytes[1] === 10) {
       if (++this.#emptyLines > mostEmptyLines) return wireFault(400, 'too_many_empty_lines');
       bytes = bytes.subarray(2);
     }
     // The end may straddle two chunks: three bytes of the old ones are looked at again.
-    const from = before === undefined || bytes.length < chunk.length + 3 ? 0 : bytes.length - chunk.length - 3;
+    const from = Math.max(0, Math.min(before, bytes.length - chunk.length) - 3);
     const end = bytes.indexOf(headEnd, from);
     if (end < 0) {
-      const early = earlyFault(bytes);
+      const early = earlyFault(bytes, from);
       if (early !== undefined) return early;
       if (bytes.length > this.#limit) return this.#tooLarge;
-      this.#kept = bytes.length === 0 ? undefined : bytes;
+      this.#keep(bytes);
       return undefined;
     }
     if (end > this.#limit) return this.#tooLarge;
-    this.#kept = undefined;
+    // The room may be filled again: what is behind the head must not live in it.
+    const rest = bytes.subarray(end + 4);
+    this.#room = undefined;
+    this.#length = 0;
     this.#emptyLines = 0;
-    return { text: bytes.toString('latin1', 0, end + 2), rest: bytes.subarray(end + 4) };
+    return { text: bytes.toString('latin1', 0, end + 2), rest };
+  }
+
+  #append(chunk: Buffer): Buffer {
+    const length = this.#length + chunk.length;
+    let room = this.#room!;
+    if (length > room.length) {
+      room = Buffer.allocUnsafe(Math.max(length, room.length * 2));
+      this.#room!.copy(room, 0, 0, this.#length);
+      this.#room = room;
+    }
+    chunk.copy(room, this.#length);
+    return room.subarray(0, length);
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#length = bytes.length;
+    // Already in the room, from its beginning on: nothing to move.
+    if (this.#room !== undefined && bytes.buffer === this.#room.buffer && bytes.byteOffset === this.#room.byteOffset)
+      return;
+    const room =
+      this.#room?.length === undefined || this.#room.length < bytes.length
+        ? Buffer.allocUnsafe(Math.max(256, bytes.length))
+        : this.#room;
+    bytes.copy(room);
+    this.#room = room;
   }
 }
 
-/** What can never become a head is refused at once instead of waiting for an end that may not come. */
-function earlyFault(bytes: Buffer): WireFault | undefined {
-  const lineFeed = bytes.indexOf(10);
-  if (lineFeed >= 0 && (lineFeed === 0 || bytes[lineFeed - 1] !== 13)) return wireFault(400, 'bare_line_feed');
-  const carriageReturn = bytes.indexOf(13);
-  if (carriageReturn >= 0 && carriageReturn < bytes.length - 1 && bytes[carriageReturn + 1] !== 10)
-    return wireFault(400, 'bare_carriage_return');
+/**
+ * What can never become a head is refused at once instead of waiting for an end that may not come.
+ * @param from where bytes begin that have not been looked at
+ */
+function earlyFault(bytes: Buffer, from: number): WireFault | undefined {
+  // Every one of them, so that it does not matter in which pieces they have come.
+  for (let at = bytes.indexOf(10, from); at >= 0; at = bytes.indexOf(10, at + 1)) {
+    if (at === 0 || bytes[at - 1] !== 13) return wireFault(400, 'bare_line_feed');
+  }
+  for (let at = bytes.indexOf(13, from); at >= 0 && at < bytes.length - 1; at = bytes.indexOf(13, at + 1)) {
+    if (bytes[at + 1] !== 10) return wireFault(400, 'bare_carriage_return');
+  }
   if (bytes.length > 0 && bytes[0]! <= 32 && bytes[0] !== 13) return wireFault(400, 'request_line_invalid');
   return undefined;
 }

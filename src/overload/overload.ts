@@ -75,6 +75,7 @@ export class Overload {
       'Whether there is too much of something: 0 no, 1 exchanges are refused, 2 connections as well.',
       ['trigger'],
       () => this.show().map(({ trigger, level }) => [{ trigger }, level === 'ok' ? 0 : level === 'shed' ? 1 : 2]),
+      'max',
     );
     this.configure(config);
   }

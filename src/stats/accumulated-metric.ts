@@ -1,4 +1,4 @@
-import type { Labels } from './stats.ts';
+import type { Labels, Together } from './stats.ts';
 
 /** One line of an exposition, as prom-client's registry renders it. */
 interface Value {
@@ -21,7 +21,7 @@ export class AccumulatedMetric<C extends Cell> {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly name: string;
   readonly help: string;
-  readonly aggregator = 'sum';
+  readonly aggregator: Together;
   readonly #labelNames: readonly string[];
   readonly #make: () => C;
   readonly #children = new Map<string, { readonly labels: Labels; readonly cell: C }>();
@@ -32,7 +32,9 @@ export class AccumulatedMetric<C extends Cell> {
     help: string,
     labelNames: readonly string[],
     make: () => C,
+    together: Together = 'sum',
   ) {
+    this.aggregator = together;
     this.type = type;
     this.name = name;
     this.help = help;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge } from 'prom-client';
-import type { Stats } from './stats.ts';
+import type { Stats, Together } from './stats.ts';
 
 /**
  * Milliseconds between two looks at the event loop. Each look wakes the process: 50 ms cost an eighth of a percent of a
@@ -18,11 +18,12 @@ const resolution = 50;
  */
 export function processMetrics({ registry }: Stats, { version }: { version: string }): () => void {
   const names: string[] = [];
-  const gauge = (name: string, help: string, read: () => number | undefined) => {
+  const gauge = (name: string, help: string, read: () => number | undefined, aggregator: Together = 'sum') => {
     names.push(name);
     new Gauge({
       name,
       help,
+      aggregator,
       registers: [registry],
       collect() {
         const value = read();
@@ -48,6 +49,7 @@ export function processMetrics({ registry }: Stats, { version }: { version: stri
     name: 'portico_build_info',
     help: 'Always 1; the labels say what runs.',
     labelNames: ['version', 'node_version'],
+    aggregator: 'first',
     registers: [registry],
   }).set({ version, node_version: process.versions.node }, 1);
 
@@ -58,11 +60,11 @@ export function processMetrics({ registry }: Stats, { version }: { version: stri
     return (user + system) / 1e6;
   });
   const started = (performance.timeOrigin / 1000) | 0;
-  gauge('process_start_time_seconds', 'Start of the process, in seconds since 1970.', () => started);
+  gauge('process_start_time_seconds', 'Start of the process, in seconds since 1970.', () => started, 'first');
   gauge('process_resident_memory_bytes', 'Resident memory in bytes.', () => process.memoryUsage.rss());
   gauge('process_open_fds', 'Open file descriptors.', openFileDescriptors);
   const limit = maxFileDescriptors();
-  if (limit !== undefined) gauge('process_max_fds', 'Most file descriptors that may be open.', () => limit);
+  if (limit !== undefined) gauge('process_max_fds', 'Most file descriptors that may be open.', () => limit, 'min');
 
   gauge(
     'nodejs_heap_size_total_bytes',
@@ -98,22 +100,22 @@ export function processMetrics({ registry }: Stats, { version }: { version: stri
   // The histogram holds the time between looks, of which `resolution` was intended. An empty one answers NaN or huge values.
   const late = (nanoseconds: number) => (delay.count === 0 ? 0 : Math.max(0, nanoseconds / 1e9 - resolution / 1000));
   const since = 'since the last scrape';
-  gauge('nodejs_eventloop_lag_mean_seconds', `Mean lateness of the event loop ${since}.`, () => late(delay.mean));
+  gauge('nodejs_eventloop_lag_mean_seconds', `Mean lateness of the event loop ${since}.`, () => late(delay.mean), 'max');
   gauge('nodejs_eventloop_lag_p50_seconds', `Median lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(50)),
+    late(delay.percentile(50)), 'max',
   );
   gauge('nodejs_eventloop_lag_p90_seconds', `90th percentile of the lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(90)),
+    late(delay.percentile(90)), 'max',
   );
   gauge('nodejs_eventloop_lag_p99_seconds', `99th percentile of the lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(99)),
+    late(delay.percentile(99)), 'max',
   );
   // The last of them begins anew: metrics are collected in the order in which they were registered.
   gauge('nodejs_eventloop_lag_max_seconds', `Worst lateness of the event loop ${since}.`, () => {
     const worst = late(delay.max);
     delay.reset();
     return worst;
-  });
+  }, 'max');
 
   return () => {
     delay.disable();

@@ -4,6 +4,12 @@ import { AccumulatedMetric, CounterCell, GaugeCell, HistogramCell, type Cell } f
 /** Labels of a metric: few, and of few values each. Never a path, an address or anything else a client chooses. */
 export type Labels = Readonly<Record<string, string>>;
 
+/**
+ * What the values of several workers are together, in prom-client's words. `first` is for what all of them say alike: the
+ * primary's value counts where it has one, else that of the first worker that has.
+ */
+export type Together = 'sum' | 'max' | 'min' | 'first';
+
 export interface CounterHandle {
   add(amount?: number): void;
 }
@@ -36,12 +42,24 @@ export class Stats {
     this.registry = registry;
   }
 
-  counter(name: string, doc: string, labelNames: readonly string[] = []): Family<CounterHandle> {
-    return this.#family(name, () => new AccumulatedMetric('counter', name, doc, labelNames, () => new CounterCell()));
+  counter(
+    name: string,
+    doc: string,
+    labelNames: readonly string[] = [],
+    together: Together = 'sum',
+  ): Family<CounterHandle> {
+    const cell = () => new CounterCell();
+    return this.#family(name, () => new AccumulatedMetric('counter', name, doc, labelNames, cell, together));
   }
 
-  gauge(name: string, doc: string, labelNames: readonly string[] = []): Family<GaugeHandle> {
-    return this.#family(name, () => new AccumulatedMetric('gauge', name, doc, labelNames, () => new GaugeCell()));
+  gauge(
+    name: string,
+    doc: string,
+    labelNames: readonly string[] = [],
+    together: Together = 'sum',
+  ): Family<GaugeHandle> {
+    const cell = () => new GaugeCell();
+    return this.#family(name, () => new AccumulatedMetric('gauge', name, doc, labelNames, cell, together));
   }
 
   histogram(
@@ -62,12 +80,14 @@ export class Stats {
     doc: string,
     labelNames: readonly string[],
     read: () => Iterable<[labels: Labels, value: number]>,
+    together: Together = 'sum',
   ): void {
     this.registry.removeSingleMetric(name);
     new Gauge({
       name,
       help: doc,
       labelNames: [...labelNames],
+      aggregator: together,
       registers: [this.registry],
       collect() {
         this.reset();

@@ -6,7 +6,8 @@ import { Mutator } from '../fuzz/mutate.ts';
 import { requestSeeds } from '../fuzz/seeds.ts';
 import { Random } from '../support/random.ts';
 import { answerPlainly, Tapped } from '../support/tapped.ts';
-import { Lanes } from './properties/lanes.ts';
+import { countRequests } from './properties/grammar.ts';
+import { answered, Lanes } from './properties/lanes.ts';
 import { seed } from './properties/seed.ts';
 
 describe('what Portico sends to the app', () => {
@@ -20,7 +21,11 @@ describe('what Portico sends to the app', () => {
     const messages = [...cases, ...Array.from({ length: 1500 }, () => mutator.next())];
     const taps = new Map(lanes.recorders.map((recorder) => [recorder, new Tapped(recorder)]));
     for (const recorder of taps.keys()) recorder.respond = answerPlainly;
-    const observed = await lanes.observeAll(messages, (recorder, { requests }) => taps.get(recorder)!.note(requests));
+    const observed = await lanes.observeAll(
+      messages,
+      (index) => (countRequests(messages[index]!.toString('latin1')) > 0 ? answered : undefined),
+      (recorder, { requests }) => taps.get(recorder)!.note(requests),
+    );
 
     const wrong = observed.flatMap((seen, index) => {
       const why = lanes.wrongAtTheApp(seen);

@@ -52,7 +52,10 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
     '%s %s',
     async (_id, _title, wanted, index) => {
       await inLane(index, async ({ portico, recorder }) => {
-        const { client, app } = await observe(connect(portico.port(), '127.0.0.1'), recorder, [wanted.bytes], quiet);
+        const { client, app } = await observe(connect(portico.port(), '127.0.0.1'), recorder, [wanted.bytes], {
+          quiet,
+          expected: expectedOf(wanted),
+        });
         expect({ client, app }).toEqual({ client: wanted.fields.get('client'), app: wanted.fields.get('app') });
         checkHead(wanted, recorder);
         await canary(portico);
@@ -71,14 +74,27 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${recorder.port}'] }]`,
     async (_id, wanted, index) => {
       await inLane(index, async ({ portico, recorder }) => {
         const pieces = [...wanted.bytes].map((byte) => Buffer.from([byte]));
-        const { client } = await observe(connect(portico.port(), '127.0.0.1'), recorder, pieces, quiet + 50);
-        // A client that waits for 100 may get one before its content has come.
-        expect(client.replace(/^100, /, '')).toBe(wanted.fields.get('client')!.replace(/^100, /, ''));
+        const { client } = await observe(connect(portico.port(), '127.0.0.1'), recorder, pieces, {
+          quiet,
+          expected: expectedOf(wanted),
+        });
+        // A client that waits for 100 may get one before its content has come, and what is wrong may show earlier, by another name.
+        const essence = (text: string) => text.replace(/^100, /, '').replace(/ [a-z_]+(?=,)/g, '');
+        expect(essence(client)).toBe(essence(wanted.fields.get('client')!));
       });
     },
     60_000,
   );
 });
+
+/** What the client must see before silence means anything: machines are slow at times. */
+function expectedOf({ fields }: WireCase): { answers: number; closed: boolean } {
+  const parts = fields.get('client')!.split(', ');
+  return {
+    answers: parts.filter((part) => /^[2-5]\d\d(?!.* broken)/.test(part)).length,
+    closed: parts.at(-1) === 'closed',
+  };
+}
 
 function checkHead(wanted: WireCase, recorder: Recorder): void {
   const head = recorder.requests[0]?.text.toLowerCase() ?? '';

@@ -51,14 +51,19 @@ async function main(): Promise<number> {
       const address = listener.address();
       if (address.kind !== 'tcp') continue;
       const args = ['-h', '127.0.0.1', '-p', String(address.port), '-S', '-o', '1'];
-      const { passed, skipped, failed } = await run(h2spec, listener.name === 'h2' ? [...args, '-t', '-k'] : args, folder);
+      const { passed, skipped, failed } = await run(
+        h2spec,
+        listener.name === 'h2' ? [...args, '-t', '-k'] : args,
+        folder,
+      );
       const wrong = failed.filter((id) => !exceptions.has(id));
       unexpected += wrong.length;
       console.log(
         `${listener.name.padEnd(5)} ${passed} passed, ${skipped} skipped, ${failed.length} failed: ${failed.join(' ') || 'none'}`,
       );
       for (const id of wrong) console.log(`      ${id} is not among the exceptions of docs/http2.md`);
-      for (const id of exceptions) if (!failed.includes(id)) console.log(`      ${id} passes and is an exception no more`);
+      for (const id of exceptions)
+        if (!failed.includes(id)) console.log(`      ${id} passes and is an exception no more`);
     }
   } finally {
     await server.stop();

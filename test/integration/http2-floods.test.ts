@@ -88,7 +88,11 @@ describe('an HTTP/2 flood ends the connection, without a request to the app', ()
     ['HEADERS and RST_STREAM', (at: number) => Buffer.concat([get(nth(at)), reset(nth(at))]), 3000],
     // CVE-2025-8671: resets that we are made to send.
     ['WINDOW_UPDATE 0', (at: number) => Buffer.concat([post(nth(at)), increment(nth(at), 0)]), 1500],
-    ['WINDOW_UPDATE beyond 2^31-1', (at: number) => Buffer.concat([post(nth(at)), increment(nth(at), 0x7fffffff)]), 1500],
+    [
+      'WINDOW_UPDATE beyond 2^31-1',
+      (at: number) => Buffer.concat([post(nth(at)), increment(nth(at), 0x7fffffff)]),
+      1500,
+    ],
     [
       'contents shorter than their content-length',
       (at: number) =>
@@ -97,17 +101,14 @@ describe('an HTTP/2 flood ends the connection, without a request to the app', ()
     ],
     [
       'malformed heads',
-      (at: number) => frame('HEADERS', nth(at), ['END_STREAM', 'END_HEADERS'], request('GET', '/', ['connection', 'x'])),
+      (at: number) =>
+        frame('HEADERS', nth(at), ['END_STREAM', 'END_HEADERS'], request('GET', '/', ['connection', 'x'])),
       2000,
     ],
     // CVE-2019-9512, 9515, 9513
     ['PING', () => frame('PING', 0, [], numbers(1, 2)), 20_000],
     ['SETTINGS', () => frame('SETTINGS', 0), 20_000],
-    [
-      'PRIORITY',
-      (at: number) => frame('PRIORITY', nth(at), [], Buffer.concat([numbers(0), Buffer.of(5)])),
-      20_000,
-    ],
+    ['PRIORITY', (at: number) => frame('PRIORITY', nth(at), [], Buffer.concat([numbers(0), Buffer.of(5)])), 20_000],
     ['RST_STREAM of streams that are over', (at: number) => (at === 0 ? get(1) : reset(1)), 20_000],
   ])('%s', async (_, make, count) => {
     const there = await world();
@@ -140,7 +141,10 @@ describe('an HTTP/2 flood ends the connection, without a request to the app', ()
   ])('%s', async (_, data) => {
     const there = await world();
     const client = await ready(there);
-    client.write(post(1), times(20_000, () => data));
+    client.write(
+      post(1),
+      times(20_000, () => data),
+    );
     await client.ended;
     expect(there.recorder.requests.filter(({ complete }) => complete)).toEqual([]);
     await stillServes(there);
@@ -213,7 +217,11 @@ describe('an HTTP/2 flood ends the connection, without a request to the app', ()
 describe('an HTTP/2 client that stalls', () => {
   it.each([
     ['without a request', () => none, 'request_headers_timeout: 200ms'],
-    ['in the middle of a head', () => frame('HEADERS', 1, ['END_STREAM'], request('GET', '/')), 'request_headers_timeout: 200ms'],
+    [
+      'in the middle of a head',
+      () => frame('HEADERS', 1, ['END_STREAM'], request('GET', '/')),
+      'request_headers_timeout: 200ms',
+    ],
   ])('%s is sent away', async (_, frames, options) => {
     const there = await world(`, ${options}`);
     const client = there.client();
@@ -308,7 +316,10 @@ describe('an HTTP/2 upload that breaks off never looks complete to the app', () 
   const endings: readonly [string, (client: FrameClient) => void][] = [
     ['RST_STREAM CANCEL', (client) => client.write(reset(1))],
     ['RST_STREAM NO_ERROR', (client) => client.write(frame('RST_STREAM', 1, [], numbers(0)))],
-    ['GOAWAY and the end of the connection', (client) => client.write(frame('GOAWAY', 0, [], numbers(0, 0))).socket.end()],
+    [
+      'GOAWAY and the end of the connection',
+      (client) => client.write(frame('GOAWAY', 0, [], numbers(0, 0))).socket.end(),
+    ],
     ['FIN', (client) => client.socket.end()],
     ['RST of TCP', (client) => client.socket.resetAndDestroy()],
     ['a connection error', (client) => client.write(increment(0, 0))],

@@ -1,5 +1,5 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { bodyFrom, BytesBody, Headers, localReply } from '../../src/http/index.ts';
 import { echo, RawClient, startListener, type Seen, type TestListenerOptions } from '../support/listener-harness.ts';
 
@@ -323,6 +323,18 @@ describe('HTTP/2 in bad faith', () => {
       client.write(Buffer.from(bytes, 'hex'));
       await client.end();
     }
+  });
+
+  it('a client that does not acknowledge our settings in ten seconds is told so, whatever it asks', async () => {
+    const { port, answered } = await startListener({ answer: () => new Promise(() => {}) });
+    const client = await RawClient.connect(port);
+    client.write(Buffer.from(preface + frame(1, 5, '828684410174'), 'hex'));
+    while (answered.length === 0) await new Promise(setImmediate);
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 11_000);
+    onTestFinished(() => clock.mockRestore());
+    // GOAWAY on stream 0, last stream 1, SETTINGS_TIMEOUT
+    expect(Buffer.from(await client.end(), 'latin1').toString('hex')).toContain('0700000000000000000100000004');
   });
 
   it('an idle connection is closed after idle_timeout', async () => {

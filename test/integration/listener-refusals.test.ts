@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BytesBody, Headers, localReply, UpstreamError } from '../../src/http/index.ts';
+import { Headers, localReply, UpstreamError } from '../../src/http/index.ts';
 import { http1Codecs } from '../support/http1-codecs.ts';
 import { exchangeRaw, RawClient, startListener, statusesIn } from '../support/listener-harness.ts';
 
@@ -207,18 +207,6 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
     expect(text).toContain('part');
     expect(text).not.toContain('\r\n0\r\n');
     expect((await logs(1))[0]).toMatchObject({ responseFlags: ['SI'], responseCodeDetails: 'stream_idle_timeout' });
-  });
-});
-
-describe('node:http codec: an exchange that goes wrong', () => {
-  const http1 = http1Codecs.find(([name]) => name.startsWith('node'))![1];
-
-  it('with a head that cannot be written is answered 502', async () => {
-    const { port } = await startListener({
-      http1,
-      answer: () => ({ status: 200, headers: new Headers(['x', 'a\r\nb: c']), body: new BytesBody(Buffer.from('x')) }),
-    });
-    expect(await exchangeRaw(port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
   });
 });
 

@@ -51,7 +51,7 @@ export function makeExchange(options: ExchangeOptions = {}): Exchange {
     scheme: options.scheme ?? 'http',
     authority: options.authority ?? 'portico.test',
     path: options.path ?? '/',
-    headers: new Headers(flatten(options.headers ?? {})),
+    headers: Headers.parsed(flatten(options.headers ?? {})),
     body: typeof options.body === 'string' ? textBody(options.body) : (options.body ?? noBody),
     upgrade: options.upgrade,
   };

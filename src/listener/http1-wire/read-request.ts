@@ -18,7 +18,7 @@ const absoluteForm = /^(https?):\/\/([^/?#]*)(.*)$/i;
 
 /** Decides where a request goes by its target and Host (RFC 9112 §3.2, §3.3), and whether it may come in. */
 export function readTarget(head: RequestHead, downstream: Downstream, policy: AdmissionPolicy): ReadRequest {
-  const headers = new Headers(head.fields.flat);
+  const headers = Headers.parsed(head.fields.flat);
   const target = targetOf(head, downstream);
   const refusal = (refused: LocalReply): ReadRequest => ({
     authority: typeof target === 'string' ? '' : target.authority,

@@ -68,7 +68,6 @@ for (let status = 100; status < 600; status++) statusLines[status] = `HTTP/1.1 $
 /**
  * The head of a response as Latin-1 text, ended by the empty line.
  * @param length bytes of content when `plan.framing` is `length`
- * @throws TypeError when a field cannot be written
  */
 export function renderResponseHead(
   status: number,

@@ -80,12 +80,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
     else if (status === 204) headers.delete('content-length');
     else if (isLocalReply(response) && length !== undefined && !headers.has('content-length'))
       headers.append('Content-Length', String(length));
-    let head: string;
-    try {
-      head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
-    } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-    }
+    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
     this.#exchange.responseDuration = this.#options.elapsed();
     this.#state = 'writing';
     if (plan.framing === 'none') {

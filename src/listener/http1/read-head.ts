@@ -39,7 +39,7 @@ export interface Http1Request {
  * the first of two hosts, `gzip, chunked`, chunks on HTTP/1.0, HTTP/0.9 and any text for a host.
  */
 export function readHead(head: Http1Head, origin: Http1Origin, policy: AdmissionPolicy): Http1Request {
-  const headers = new Headers(head.rawHeaders);
+  const headers = Headers.parsed(head.rawHeaders);
   const framing = readFraming(head);
   const expectation = readExpectation(head);
   const target = readTarget(head, origin);

@@ -113,7 +113,7 @@ export class Http2Connection {
   look(now: number): void {
     if (now >= this.#settingsDue) {
       this.#settingsDue = Infinity;
-      this.#session.destroy(undefined, constants.NGHTTP2_SETTINGS_TIMEOUT);
+      this.#destroy('http2_settings_timeout', constants.NGHTTP2_SETTINGS_TIMEOUT);
     }
     const waiting = this.#waiting;
     if (waiting.for === 'end') {
@@ -164,9 +164,14 @@ export class Http2Connection {
   }
 
   #flooded(details: string): void {
+    this.#destroy(details, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  /** GOAWAY with the code, and the end of all streams. */
+  #destroy(details: string, code: number): void {
     if (this.#session.destroyed) return;
     this.#context.serve.counters.protocolError(details);
-    this.#session.destroy(new Error(details), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#session.destroy(new Error(details), code);
   }
 
   #begin(stream: ServerHttp2Stream, raw: readonly string[], complete: boolean): void {

@@ -72,7 +72,7 @@ export function readHead(raw: readonly string[], origin: Http2Origin, policy: Ad
     }
     lines.push(name, value);
   }
-  const headers = new Headers(lines);
+  const headers = Headers.parsed(lines);
   const authority = parseAuthority(pseudoAuthority ?? host ?? '');
   const length = contentLength === undefined ? undefined : Number(contentLength);
   const refusal = (refused: LocalReply): Http2Request => ({

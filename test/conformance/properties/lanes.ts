@@ -1,8 +1,15 @@
 import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { observe, type Observed } from '../../../src/conformance/observe.ts';
+import type { ExchangeOptions } from '../../../src/conformance/raw-client.ts';
 import { Recorder } from '../../../src/conformance/recorder.ts';
 import { launchPortico, type Portico } from '../../support/portico.ts';
+
+/** What must come before silence means anything. */
+export type Expected = NonNullable<ExchangeOptions['expected']>;
+
+export const answered: Expected = { answers: 1, closed: false };
+export const refused: Expected = { answers: 1, closed: true };
 
 interface Lane {
   readonly portico: Portico;
@@ -44,12 +51,10 @@ export class Lanes {
     }
   }
 
-  /**
-   * Sends every message on a connection of its own; answers what was seen, in the order of the messages.
-   * @param note is told at once, with the recorder that saw it
-   */
+  /** Sends every message on a connection of its own; answers what was seen, in the order of the messages. */
   async observeAll(
     messages: readonly Buffer[],
+    expected: (index: number) => Expected | undefined,
     note: (recorder: Recorder, observed: Observed) => void = () => {},
   ): Promise<Observed[]> {
     const results: Observed[] = [];
@@ -57,10 +62,14 @@ export class Lanes {
     await Promise.all(
       this.#lanes.map(async ({ portico, recorder }) => {
         for (let at = next++; at < messages.length; at = next++) {
-          const socket = connect(portico.port(), '127.0.0.1');
-          const observed = await observe(socket, recorder, [messages[at]!], this.#quiet);
-          note(recorder, observed);
-          results[at] = observed;
+          const wanted = expected(at);
+          const options = { quiet: this.#quiet, ...(wanted !== undefined && { expected: wanted }) };
+          const seen = await observe(connect(portico.port(), '127.0.0.1'), recorder, [messages[at]!], options);
+          await allServed(portico);
+          // What came late is this message's, too.
+          const all = { ...seen, requests: [...recorder.requests], unreadable: [...recorder.unreadable] };
+          results[at] = all;
+          note(recorder, all);
         }
       }),
     );
@@ -75,6 +84,15 @@ export class Lanes {
       return marks.length !== 1 || marks[0]![1] !== this.#mark;
     });
     return foreign === undefined ? undefined : `not written by Portico: ${foreign.text}`;
+  }
+}
+
+/** The client is gone; what it began comes to its end, and the app hears nothing more of it. */
+async function allServed(portico: Portico): Promise<void> {
+  const [listener] = portico.server.listeners;
+  for (let tries = 0; listener!.show().active_exchanges > 0; tries++) {
+    if (tries > 1000) throw new Error('an exchange goes on without its client');
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

@@ -3,7 +3,7 @@ import { escape } from '../../../src/conformance/case-file.ts';
 import { isWireFault } from '../../../src/http1/index.ts';
 import { normalizePath } from '../../../src/listener/normalize-path.ts';
 import { Random } from '../../support/random.ts';
-import { Lanes } from './lanes.ts';
+import { answered, Lanes } from './lanes.ts';
 import { parseHead } from './parse.ts';
 import { seed } from './seed.ts';
 
@@ -129,6 +129,7 @@ describe('a request target', () => {
       const sample = [...random.sample([...withEveryByte()], 250), ...paths(random, 150)];
       const observed = await lanes.observeAll(
         sample.map((target) => Buffer.from(`GET ${target} HTTP/1.1\r\nHost: t\r\n\r\n`, 'latin1')),
+        () => answered,
       );
       const wrong = sample.flatMap((target, index) => {
         const seen = observed[index]!;

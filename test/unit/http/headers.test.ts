@@ -36,6 +36,7 @@ describe('headers', () => {
   ])('refuses %s', (_, name, value) => {
     expect(() => new Headers().append(name, value)).toThrow(TypeError);
     expect(() => new Headers().set(name, value)).toThrow(TypeError);
+    expect(() => new Headers([name, value])).toThrow(TypeError);
   });
 });
 

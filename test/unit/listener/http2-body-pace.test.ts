@@ -8,9 +8,30 @@ describe('the pace of a request body', () => {
     ['that is over soon is not judged', [[4999, 0, false]], undefined],
     ['of less than the least rate over five seconds is too slow', [[5000, 1199, false]], 'request_body_too_slow'],
     ['of the least rate is right', [[5000, 1200, false]], undefined],
-    ['counts anew in every window', [[5000, 5000, false], [10_000, 5000, false]], 'request_body_too_slow'],
-    ['is excused for the window in which it was held', [[2000, 0, true], [5000, 0, false]], undefined],
-    ['is not excused for the next one', [[5000, 0, true], [10_000, 0, false]], 'request_body_too_slow'],
+    [
+      'counts anew in every window',
+      [
+        [5000, 5000, false],
+        [10_000, 5000, false],
+      ],
+      'request_body_too_slow',
+    ],
+    [
+      'is excused for the window in which it was held',
+      [
+        [2000, 0, true],
+        [5000, 0, false],
+      ],
+      undefined,
+    ],
+    [
+      'is not excused for the next one',
+      [
+        [5000, 0, true],
+        [10_000, 0, false],
+      ],
+      'request_body_too_slow',
+    ],
     ['ends with the time for the whole request', [[60_000, 1e9, true]], 'request_timeout'],
   ])('%s', (_, looks, wanted) => {
     const pace = new BodyPace(limits, 0);

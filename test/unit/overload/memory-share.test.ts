@@ -22,7 +22,11 @@ describe('the share of memory that is used', () => {
   it.each<[what: string, files: Record<string, string | number>, heap: number, expected: number]>([
     [
       'is that of a version 2 control group, without reclaimable file cache',
-      { 'memory.max': 100 * MiB, 'memory.current': 90 * MiB, 'memory.stat': `file 9\ninactive_file ${20 * MiB}\nanon 1` },
+      {
+        'memory.max': 100 * MiB,
+        'memory.current': 90 * MiB,
+        'memory.stat': `file 9\ninactive_file ${20 * MiB}\nanon 1`,
+      },
       0.1,
       0.7,
     ],
