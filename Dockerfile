@@ -46,5 +46,6 @@ STOPSIGNAL SIGTERM
 # Kubernetes has probes of its own. Here for Docker, which needs the admin on port 9090 of loopback or of all addresses.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "require('node:http').get('http://127.0.0.1:9090/ready',{timeout:2000},(r)=>process.exit(r.statusCode===200?0:1)).on('timeout',()=>process.exit(1)).on('error',()=>process.exit(1))"]
-ENTRYPOINT ["node", "/portico/src/cli.ts"]
+# A young generation of 4 MiB: measured, a third less memory under load and no more CPU (bench/README.md).
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/portico/src/cli.ts"]
 CMD ["run", "-c", "/etc/portico/portico.yaml"]

@@ -6,22 +6,22 @@ import {
   createAdmin,
   lifecycleEndpoints,
   type Admin,
+  type AdminView,
   type Lifecycle,
   type ReloadReport,
   type ServerState,
 } from './admin/index.ts';
 import type { LastReload } from './admin/view.ts';
 import { assemble, type Assembly, type AssembleParts } from './assemble.ts';
-import { fingerprint } from './assemble/fingerprint.ts';
 import { RequestSamples } from './assemble/request-samples.ts';
 import { compareRoutes } from './assemble/route-differences.ts';
-import { clusterFiles } from './assemble/routing.ts';
-import { describeFaults, InvalidConfig, loadConfig, type LoadedConfig } from './config/index.ts';
+import { loadConfig, parseConfig, type LoadedConfig } from './config/index.ts';
 import type { Clock } from './filter/define-filter.ts';
 import type { Listener } from './listener/listener.ts';
-import { ConfigError, type Address } from './options/index.ts';
+import { showAddress, type Address } from './options/index.ts';
 import { Overload, type OverloadSources } from './overload/index.ts';
 import { createProcessLog, type ProcessLog } from './process-log.ts';
+import { faultsOf, refuseEmpty, restartNotes, watchedFiles } from './server-reload.ts';
 import { ServerWatch } from './server-watch.ts';
 import { serverStats, type ServerStats } from './server-stats.ts';
 import { Stats } from './stats/index.ts';
@@ -35,6 +35,22 @@ export interface ServerOptions {
   readonly overload?: OverloadSources;
   readonly http1?: AssembleParts['http1'];
   readonly connect?: AssembleParts['connect'];
+  /** It is one of several: whoever started it has the admin and follows the configuration. */
+  readonly worker?: boolean;
+}
+
+/** The text of a configuration that somebody else has read, for all who shall have the same. */
+export interface ConfigSource {
+  readonly text: string;
+  /** SHA-256 of the file's bytes, in hexadecimal. */
+  readonly hash: string;
+}
+
+/** What a reload may be told. */
+export interface ReloadOptions {
+  readonly dryRun?: boolean;
+  /** Instead of what is in the file now. */
+  readonly source?: ConfigSource;
 }
 
 type RunningParts = AssembleParts & { readonly overload: Overload };
@@ -51,7 +67,10 @@ export class Server implements Lifecycle {
   readonly stopped: Promise<number>;
   readonly #parts: RunningParts;
   readonly #samples: RequestSamples;
-  readonly #admin: Admin;
+  /** What the admin shows. */
+  readonly view: AdminView;
+  readonly #admin: Admin | undefined;
+  readonly #worker: boolean;
   readonly #stopMetrics: () => void;
   readonly #counters: ServerStats;
   readonly #watch: ServerWatch;
@@ -67,10 +86,11 @@ export class Server implements Lifecycle {
   #stop!: (code: number) => void;
   #quitting = false;
 
-  private constructor(assembly: Assembly, parts: RunningParts, samples: RequestSamples) {
+  private constructor(assembly: Assembly, parts: RunningParts, samples: RequestSamples, worker: boolean) {
     this.#assembly = assembly;
     this.#parts = parts;
     this.#samples = samples;
+    this.#worker = worker;
     this.log = parts.log;
     this.stats = parts.stats;
     this.stopped = new Promise((resolve) => (this.#stop = resolve));
@@ -80,23 +100,22 @@ export class Server implements Lifecycle {
       listeners: () => this.listeners.map((listener) => listener.show()),
     });
     this.#watch = new ServerWatch({
-      options: this.#loaded.config.reload,
+      options: this.#reloadConfig(this.#loaded),
       configChanged: (files) => void this.reload(`changed: ${files.join(', ')}`),
       certificatesChanged: (files) => void this.#reloadCertificates(files),
       certificateFiles: () => this.listeners.flatMap((listener) => listener.certificateFiles()),
     });
-    this.#admin = createAdmin(this.#loaded.config.admin, {
-      view: {
-        state: () => this.#state,
-        clusters: () => this.#assembly.routing.clusters.map((cluster) => cluster.show()),
-        listeners: () => this.listeners.map((listener) => listener.show()),
-        configDump: () => this.#loaded.dump(),
-        serverInfo: () => this.#info(),
-        stats: parts.stats,
-        log: parts.log,
-      },
-      endpoints: adminEndpoints(lifecycleEndpoints(this)),
-    });
+    this.view = {
+      state: () => this.#state,
+      clusters: () => this.#assembly.routing.clusters.map((cluster) => cluster.show()),
+      listeners: () => this.listeners.map((listener) => listener.show()),
+      configDump: () => this.#loaded.dump(),
+      serverInfo: () => this.#info(),
+      stats: parts.stats,
+      log: parts.log,
+    };
+    const endpoints = adminEndpoints(lifecycleEndpoints(this));
+    this.#admin = worker ? undefined : createAdmin(this.#loaded.config.admin, { view: this.view, endpoints });
   }
 
   /**
@@ -118,9 +137,9 @@ export class Server implements Lifecycle {
       ...(options.connect === undefined ? {} : { connect: options.connect }),
     };
     const assembly = await assemble(loaded, parts);
-    const server = new Server(assembly, parts, samples);
+    const server = new Server(assembly, parts, samples, options.worker === true);
     try {
-      await server.#admin.listen();
+      await server.#admin?.listen();
       await assembly.routing.start();
       await Promise.all(assembly.listeners.map((listener) => listener.listen()));
     } catch (error) {
@@ -141,31 +160,45 @@ export class Server implements Lifecycle {
     return this.#assembly.listeners;
   }
 
+  /** @throws Error for a worker, which has none */
   adminAddress(): Address {
+    if (this.#admin === undefined) throw new Error('a worker has no admin');
     return this.#admin.address();
+  }
+
+  /** Names and addresses of the listeners, for people. */
+  listening(): readonly string[] {
+    return this.listeners.map((listener) => `${listener.name} ${showAddress(listener.address())}`);
   }
 
   get #loaded(): LoadedConfig {
     return this.#assembly.loaded;
   }
 
+  #reloadConfig({ config }: LoadedConfig): LoadedConfig['config']['reload'] {
+    return this.#worker ? { ...config.reload, watch: false } : config.reload;
+  }
+
   /**
    * Reads the configuration file again and applies it as a whole. What is wrong with it leaves everything as it is. One
    * reload after the other, in the order of the calls. Never rejects.
    */
-  reload(reason: string, { dryRun = false }: { dryRun?: boolean } = {}): Promise<ReloadReport> {
-    const reloaded = this.#reloading.then(() => this.#reload(reason, dryRun));
+  reload(reason: string, { dryRun = false, source }: ReloadOptions = {}): Promise<ReloadReport> {
+    const reloaded = this.#reloading.then(() => this.#reload(reason, dryRun, source));
     this.#reloading = reloaded;
     return reloaded;
   }
 
-  async #reload(reason: string, dryRun: boolean): Promise<ReloadReport> {
+  async #reload(reason: string, dryRun: boolean, source: ConfigSource | undefined): Promise<ReloadReport> {
     const before = this.#assembly;
     const files = new Map<string, string | undefined>();
     let loaded: LoadedConfig | undefined;
     try {
       if (this.#state !== 'LIVE') throw new Error('portico is draining: it takes no new configuration');
-      loaded = await loadConfig(before.loaded.file, { files });
+      const { file } = before.loaded;
+      loaded = await (source === undefined
+        ? loadConfig(file, { files })
+        : parseConfig(source.text, file, { files, hash: source.hash }));
       if (!before.loaded.empty) refuseEmpty(loaded);
       const next = await assemble(loaded, this.#parts, before);
       const changes = this.#changes(next);
@@ -177,7 +210,7 @@ export class Server implements Lifecycle {
       }
       await this.#open(next);
       await this.#apply(next, before);
-      this.#watch.now(watchedFiles(loaded), loaded.config.reload);
+      this.#watch.now(watchedFiles(loaded), this.#reloadConfig(loaded));
       this.#lastReload = { at: new Date().toISOString(), reason, result: 'applied', faults: [] };
       this.#counters.reloaded();
       this.log.info('configuration reloaded', { reason, hash: loaded.hash, ...changes });
@@ -320,7 +353,7 @@ export class Server implements Lifecycle {
     await Promise.all([...this.listeners, ...this.#leaving].map((listener) => listener.close(0)));
     await this.#lastWords();
     await this.#assembly.routing.close();
-    await this.#admin.close();
+    await this.#admin?.close();
     this.#parts.overload.stop();
     this.#stopMetrics();
   }
@@ -348,34 +381,6 @@ export class Server implements Lifecycle {
       arguments: process.argv.slice(2),
     };
   }
-}
-
-/** All files whose change may change what the configuration means. */
-function watchedFiles(loaded: LoadedConfig): Map<string, string | undefined> {
-  const files = new Map(loaded.files);
-  const tls = loaded.config.clusters.flatMap(clusterFiles).map((path) => loaded.resolvePath(path));
-  for (const path of tls) files.set(path, undefined);
-  return files;
-}
-
-/** An empty file is a configuration, but not one that anybody wants in the place of another: it is being written. */
-function refuseEmpty(loaded: LoadedConfig): void {
-  if (loaded.empty)
-    throw new Error(`${loaded.file} is empty; a running portico takes that for a file that is being written`);
-}
-
-/** Options that only a start can apply. */
-function restartNotes(before: LoadedConfig, after: LoadedConfig): string[] {
-  const options = [['admin'], ['log', 'format'], ['reload', 'sample_requests']];
-  return options
-    .filter((path) => fingerprint(before.written(path) ?? null) !== fingerprint(after.written(path) ?? null))
-    .map((path) => `${path.join('.')} has changed, which takes effect at the next start`);
-}
-
-function faultsOf(error: unknown, loaded: LoadedConfig | undefined): readonly string[] {
-  if (error instanceof InvalidConfig) return error.lines;
-  if (error instanceof ConfigError && loaded !== undefined) return describeFaults(error, loaded);
-  return [error instanceof Error ? error.message : String(error)];
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -26,7 +26,7 @@ virtual_hosts:
   - { name: app, domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: app } }] }
 `,
           );
-          return [process.execPath, 'src/cli.ts', 'run', '-c', file];
+          return [process.execPath, '--max-semi-space-size=4', 'src/cli.ts', 'run', '-c', file];
         },
       ),
   };

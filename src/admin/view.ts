@@ -98,5 +98,7 @@ export interface ServerInfo {
   /** Of the last reload, whether or not it was applied. */
   readonly last_reload?: LastReload | undefined;
   readonly overload?: readonly OverloadView[];
+  /** How many processes serve clients, when it is not this one. */
+  readonly workers?: number;
   readonly arguments: readonly string[];
 }

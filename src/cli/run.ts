@@ -1,8 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { ConfigError, showAddress } from '../options/index.ts';
-import type { Server } from '../server.ts';
+import { ConfigError, showAddress, type Address } from '../options/index.ts';
 import { complain, type Command } from './command.ts';
-import { untilSignalled } from './until-signalled.ts';
+import { untilSignalled, type Running } from './until-signalled.ts';
 
 export const run: Command = {
   name: 'run',
@@ -19,9 +19,8 @@ export const run: Command = {
     if (typeof server === 'number') return server;
     // First, so that whoever reads the line may send a signal.
     const ended = untilSignalled(server, { reloads: true });
-    const listening = server.listeners.map((listener) => `${listener.name} ${showAddress(listener.address())}`);
     server.log.info('listening', {
-      listeners: listening,
+      listeners: server.listening(),
       admin: showAddress(server.adminAddress()),
       config: resolve(file),
     });
@@ -29,15 +28,28 @@ export const run: Command = {
   },
 };
 
+/** A running Portico, of one process or of several. */
+export interface RunningServer extends Running {
+  /** Names and addresses of the listeners. */
+  listening(): readonly string[];
+  adminAddress(): Address;
+}
+
 /** A running server, or the exit code after the complaint. */
-export async function startServer(file: string): Promise<Server | number> {
+export async function startServer(file: string): Promise<RunningServer | number> {
   const [{ loadConfig, describeFaults }, { Server }] = await Promise.all([
     import('../config/index.ts'),
     import('../server.ts'),
   ]);
   try {
     const loaded = await loadConfig(file);
-    return await Server.start(loaded).catch((error: unknown) => {
+    const workers = loaded.config.workers === 'auto' ? availableParallelism() : loaded.config.workers;
+    // Only then, because one process shall not carry what several need.
+    const start = async () =>
+      workers === 1
+        ? Server.start(loaded)
+        : (await import('../workers/worker-group.ts')).WorkerGroup.start(loaded, workers);
+    return await start().catch((error: unknown) => {
       if (!(error instanceof ConfigError)) throw error;
       for (const line of describeFaults(error, loaded)) complain(line);
       return 2;

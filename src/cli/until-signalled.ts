@@ -1,5 +1,19 @@
 import { flushCompileCache } from 'node:module';
-import type { Server } from '../server.ts';
+import type { ProcessLog } from '../process-log.ts';
+import type { Stats } from '../stats/index.ts';
+import { surviveErrors } from '../survive-errors.ts';
+
+/** Something that runs until it is told to stop. */
+export interface Running {
+  readonly log: ProcessLog;
+  readonly stats: Stats;
+  /** Resolves with the exit code when it has drained, whoever asked for it. */
+  readonly stopped: Promise<number>;
+  reload(reason: string): Promise<unknown>;
+  /** Resolves with the exit code. */
+  drain(): Promise<number>;
+  stop(): Promise<void>;
+}
 
 /**
  * Waits for SIGTERM or SIGINT, drains, and answers the exit code; a second signal exits at once. It also waits for whoever
@@ -8,20 +22,12 @@ import type { Server } from '../server.ts';
  * the exchanges of everybody else go on.
  */
 export function untilSignalled(
-  server: Server,
+  server: Running,
   options: { hurried?: boolean; reloads?: boolean } = {},
 ): Promise<number> {
   // Now, because a process that is killed writes nothing.
   flushCompileCache();
-  const stray = server.stats
-    .counter('portico_uncaught_errors_total', 'Errors that nobody caught, such as those in stray callbacks of filters.')
-    .with({});
-  const report = (error: unknown) => {
-    stray.add();
-    server.log.error('uncaught error', { error });
-  };
-  process.on('uncaughtException', report);
-  process.on('unhandledRejection', report);
+  const report = surviveErrors(server);
   return new Promise((resolve) => {
     let signals = 0;
     void server.stopped.then(resolve);

@@ -1,4 +1,4 @@
-import type { CounterHandle, GaugeHandle, HistogramHandle, Stats } from '../stats/index.ts';
+import type { CounterHandle, GaugeHandle, HistogramHandle, Stats, Together } from '../stats/index.ts';
 import type { HoldResult } from './hold-queue.ts';
 import type { Ceiling } from './circuit-breakers.ts';
 import type { BreakerReason, BreakerState } from './error-rate-breaker.ts';

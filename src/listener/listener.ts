@@ -21,7 +21,7 @@ import type { ListenerConfig, TlsConfig } from './config.ts';
 import { cutConnections, type ConnectionCut } from './cut-connections.ts';
 import { downstreamOf } from './downstream.ts';
 import { ExchangeCounters } from './exchange-counters.ts';
-import { Http1Codec } from './http1-wire/codec.ts';
+import { Http1Codec } from './http1/codec.ts';
 import { Http2Codec } from './http2/codec.ts';
 import type { Generation } from './serve.ts';
 import { IdleConnections, type Closable } from './idle-connections.ts';

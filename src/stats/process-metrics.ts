@@ -100,22 +100,41 @@ export function processMetrics({ registry }: Stats, { version }: { version: stri
   // The histogram holds the time between looks, of which `resolution` was intended. An empty one answers NaN or huge values.
   const late = (nanoseconds: number) => (delay.count === 0 ? 0 : Math.max(0, nanoseconds / 1e9 - resolution / 1000));
   const since = 'since the last scrape';
-  gauge('nodejs_eventloop_lag_mean_seconds', `Mean lateness of the event loop ${since}.`, () => late(delay.mean), 'max');
-  gauge('nodejs_eventloop_lag_p50_seconds', `Median lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(50)), 'max',
+  gauge(
+    'nodejs_eventloop_lag_mean_seconds',
+    `Mean lateness of the event loop ${since}.`,
+    () => late(delay.mean),
+    'max',
   );
-  gauge('nodejs_eventloop_lag_p90_seconds', `90th percentile of the lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(90)), 'max',
+  gauge(
+    'nodejs_eventloop_lag_p50_seconds',
+    `Median lateness of the event loop ${since}.`,
+    () => late(delay.percentile(50)),
+    'max',
   );
-  gauge('nodejs_eventloop_lag_p99_seconds', `99th percentile of the lateness of the event loop ${since}.`, () =>
-    late(delay.percentile(99)), 'max',
+  gauge(
+    'nodejs_eventloop_lag_p90_seconds',
+    `90th percentile of the lateness of the event loop ${since}.`,
+    () => late(delay.percentile(90)),
+    'max',
+  );
+  gauge(
+    'nodejs_eventloop_lag_p99_seconds',
+    `99th percentile of the lateness of the event loop ${since}.`,
+    () => late(delay.percentile(99)),
+    'max',
   );
   // The last of them begins anew: metrics are collected in the order in which they were registered.
-  gauge('nodejs_eventloop_lag_max_seconds', `Worst lateness of the event loop ${since}.`, () => {
-    const worst = late(delay.max);
-    delay.reset();
-    return worst;
-  }, 'max');
+  gauge(
+    'nodejs_eventloop_lag_max_seconds',
+    `Worst lateness of the event loop ${since}.`,
+    () => {
+      const worst = late(delay.max);
+      delay.reset();
+      return worst;
+    },
+    'max',
+  );
 
   return () => {
     delay.disable();

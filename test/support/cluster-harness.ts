@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import type { Attempt, UpstreamResponse } from '../../src/cluster/attempt.ts';
 import { clusterSchema } from '../../src/cluster/config.ts';
 import { Http1Connection } from '../../src/cluster/http1-connection.ts';
-import { UndiciConnection } from '../../src/cluster/undici-connection.ts';
+import { UndiciConnection } from './undici/undici-connection.ts';
 import { createCluster, type Cluster, type ClusterDeps } from '../../src/cluster/index.ts';
 import { Cancellation, Headers, noBody, readAll, type UpstreamError } from '../../src/http/index.ts';
 import { Stats } from '../../src/stats/index.ts';

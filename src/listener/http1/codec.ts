@@ -1,144 +1,100 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { Downstream, LocalReply } from '../../http/index.ts';
-import { refuse } from '../admit.ts';
+import type { Downstream } from '../../http/index.ts';
+import type { RequestHeadLimits } from '../../http1/index.ts';
 import type { Codec, CodecContext } from '../codec.ts';
+import type { ConnectionCut } from '../cut-connections.ts';
+import type { Closable } from '../idle-connections.ts';
 import { Http1Connection } from './connection.ts';
 
-/** Milliseconds in which a request that is on its way still finds its connection open. */
-const silentGrace = 500;
+/** How often connections are looked at for deadlines, in milliseconds: a timer of their own each would cost more than it is worth. */
+const tick = 100;
+/** Milliseconds between two looks that mean that the process did not run. */
+const paused = 1000;
 
-/** HTTP/1.0 and HTTP/1.1 on `node:http`, which parses and frames; what it leaves open is closed here. */
+/** What the connections of one listener share. */
+export interface WireContext extends CodecContext {
+  readonly limits: RequestHeadLimits & { readonly maxHeaderBytes: number };
+  /** Milliseconds on a clock that is read once a tick; never behind by more than that. */
+  now(): number;
+  /** `date: …\r\n`, made once a second (RFC 9110 §6.6.1). */
+  date(): string;
+  /** Every answer from now on says that its connection ends. */
+  draining(): boolean;
+  /** Counts a connection that is closed without an answer. */
+  cut(reason: ConnectionCut): void;
+}
+
+/** HTTP/1.0 and HTTP/1.1 on bare sockets, parsed and framed by Portico itself. */
 export class Http1Codec implements Codec {
-  readonly #context: CodecContext;
-  readonly #server: Server;
-  readonly #connections = new Map<Socket, Http1Connection>();
+  readonly #connections = new Set<Http1Connection>();
+  readonly #context: WireContext;
+  readonly #timer: NodeJS.Timeout;
+  #now: number;
+  #second = 0;
+  #date = '';
   #draining = false;
-  #closingSince: number | undefined;
+  /** At the last look nobody was called late. */
+  #excused = false;
 
   constructor(context: CodecContext) {
-    this.#context = context;
-    const { config } = context;
-    const requestTimeout = Math.ceil(config.request_timeout);
-    const headersTimeout = Math.ceil(config.request_headers_timeout);
-    const server = createServer({
-      headersTimeout: requestTimeout > 0 ? Math.min(headersTimeout, requestTimeout) : headersTimeout,
-      requestTimeout,
-      connectionsCheckingInterval: checkingInterval(headersTimeout, requestTimeout),
-      keepAliveTimeout: Math.ceil(config.idle_timeout),
-      keepAliveTimeoutBuffer: 0,
-      maxHeaderSize: config.max_header_bytes,
-      requireHostHeader: false,
-      optimizeEmptyRequests: true,
-      shouldUpgradeCallback: (message: IncomingMessage) => this.#mayUpgrade(message),
-    });
-    // Any other value hides lines that the parser still frames by (CVE-2026-58044); we count them ourselves.
-    server.maxHeadersCount = 0;
-    // A client that closes its side may still read the answer. Not in the documentation, but the only way to be told.
-    (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
-
-    const request = (message: IncomingMessage, response: ServerResponse) =>
-      this.#of(message)?.request(message, response);
-    server.on('request', request);
-    server.on('checkContinue', request);
-    server.on('checkExpectation', request);
-    server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.#connections.get(socket as Socket)?.upgrade(message, head),
-    );
-    server.on('connect', (_message: IncomingMessage, socket: Duplex) => {
-      this.#connections.get(socket as Socket)?.refuseConnect(refuse(405, 'method_not_allowed'));
-    });
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#fault(error, socket));
-    // The server never listens by itself; the event starts its check for slow clients.
-    server.emit('listening');
-    this.#server = server;
+    const { config, policy, serve } = context;
+    const { overload } = serve;
+    this.#now = serve.clock.monotonic();
+    this.#context = {
+      ...context,
+      limits: {
+        maxHeaderBytes: config.max_header_bytes,
+        maxHeadersCount: policy.maxHeaders,
+        maxUriBytes: policy.maxTarget,
+        rejectUnderscores: policy.underscores === 'reject',
+      },
+      now: () => this.#now,
+      date: () => this.#dateLine(),
+      draining: () => this.#draining || overload?.shedding === true,
+      cut: (reason) => context.cut?.(reason),
+    };
+    this.#timer = setInterval(() => this.#look(), tick).unref();
   }
 
   accept(socket: Socket, downstream: Downstream): void {
     const connection = new Http1Connection(socket, downstream, this.#context);
-    connection.draining = this.#draining;
-    this.#connections.set(socket, connection);
-    socket.on('close', () => this.#connections.delete(socket));
-    this.#server.emit('connection', socket);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
   }
 
   drain(): void {
     this.#draining = true;
-    for (const connection of this.#connections.values()) connection.draining = true;
+  }
+
+  connections(): Iterable<Closable> {
+    return this.#connections;
   }
 
   closeIdle(): void {
-    const now = this.#context.serve.clock.monotonic();
-    this.#closingSince ??= now;
-    // It spares connections on which half a head has arrived, but not those that have been accepted and not spoken yet.
-    if (now - this.#closingSince >= silentGrace) this.#server.closeIdleConnections();
+    for (const connection of this.#connections) connection.closeIfIdle();
   }
 
   destroy(): void {
-    for (const socket of this.#connections.keys()) socket.destroy();
-    this.#server.close();
+    clearInterval(this.#timer);
+    for (const connection of this.#connections) connection.destroy();
   }
 
-  #of(message: IncomingMessage): Http1Connection | undefined {
-    return this.#connections.get(message.socket);
+  #look(): void {
+    const before = this.#now;
+    const now = (this.#now = this.#context.serve.clock.monotonic());
+    // After a pause of the process what has arrived meanwhile is read first: it was not the clients who were late.
+    this.#excused = now - before > paused && !this.#excused;
+    if (this.#excused) return;
+    for (const connection of this.#connections) connection.look(now);
+    if (this.#context.serve.overload?.refusing === true) this.closeIdle();
   }
 
-  #mayUpgrade(message: IncomingMessage): boolean {
-    try {
-      return this.#of(message)?.mayUpgrade(message) ?? false;
-    } catch (error) {
-      // A throw in here would be one in the parser.
-      this.#context.serve.log.error('deciding about an upgrade failed', { error: String(error) });
-      return false;
+  #dateLine(): string {
+    const second = Math.floor(this.#context.serve.clock.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#date = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
     }
+    return this.#date;
   }
-
-  #fault(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const connection = this.#connections.get(socket as Socket);
-    const code = error.code ?? '';
-    if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      connection?.late(refuse(408, 'request_timeout'));
-    } else if (code === 'HPE_CLOSED_CONNECTION') {
-      // More after `Connection: close`: the answer is still due, the rest is nobody's (RFC 9112 §9.6).
-      if (connection?.idle !== false) socket.destroy();
-    } else if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') {
-      socket.destroy();
-    } else {
-      connection?.fault(faultOf(code));
-    }
-  }
-}
-
-/** The parser's codes are many and change; the names here are what operators see. */
-function faultOf(code: string): LocalReply {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return refuse(431, 'headers_too_large', 'LL');
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return refuse(413, 'chunk_extensions_too_large', 'LL');
-    case 'HPE_INVALID_METHOD':
-      return refuse(400, 'method_invalid');
-    case 'HPE_INVALID_URL':
-      return refuse(400, 'request_target_invalid');
-    case 'HPE_INVALID_VERSION':
-      return refuse(400, 'http_version_not_supported');
-    case 'HPE_INVALID_CHUNK_SIZE':
-      return refuse(400, 'chunk_invalid');
-    case 'HPE_INVALID_CONTENT_LENGTH':
-    case 'HPE_UNEXPECTED_CONTENT_LENGTH':
-      return refuse(400, 'content_length_invalid');
-    case 'HPE_INVALID_TRANSFER_ENCODING':
-      return refuse(400, 'transfer_encoding_not_supported');
-    case 'HPE_INVALID_HEADER_TOKEN':
-      return refuse(400, 'header_invalid');
-    default:
-      return refuse(400, 'malformed_http1');
-  }
-}
-
-/** Milliseconds between two looks for slow clients: a tenth of the shortest timeout, within reason. */
-function checkingInterval(...timeouts: number[]): number {
-  const shortest = Math.min(...timeouts.filter((timeout) => timeout > 0), 10_000);
-  return Math.max(20, Math.min(1000, Math.floor(shortest / 10)));
 }

@@ -1,32 +1,46 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http';
-import { isLocalReply, type Body, type Exchange, type Headers, type Response } from '../../http/index.ts';
+import type { Socket } from 'node:net';
+import {
+  isLocalReply,
+  type Body,
+  type BodySink,
+  type Exchange,
+  type Headers,
+  type Response,
+} from '../../http/index.ts';
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
+import { renderInterim, renderResponseHead, type ResponsePlan } from './response-head.ts';
 
-export interface Http1WriterOptions {
-  readonly exchange: Exchange;
-  readonly watch: Watch;
-  /** Asked once, when the first byte is to be written. */
-  readonly response: () => ServerResponse;
+export interface WriterOptions {
+  readonly http11: boolean;
   /** The method as received: a filter may have changed the exchange's. */
   readonly method: string;
-  /** Whether the connection ends with this answer; asked when the head is written. */
-  readonly isLast: () => boolean;
-  /** Ends the connection at once, so that the client sees a broken message. */
-  readonly breakConnection: (how: 'close' | 'reset') => void;
+  readonly date: () => string;
+  /** Whether the connection may go on; asked when the head is written. */
+  readonly keepAlive: () => boolean;
   readonly elapsed: () => number;
 }
 
-/** Writes one response onto a `node:http` response, which does the pipelining, the chunks and the Date. */
-export class Http1Writer implements ResponseWriter {
-  readonly #options: Http1WriterOptions;
-  #state: 'waiting' | 'writing' | 'done' = 'waiting';
+/** Content up to this size is copied behind its head so that both leave in one write. */
+const oneWrite = 16 * 1024;
+const continueBytes = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
+const lastChunk = Buffer.from('0\r\n\r\n');
+
+/** Writes one response onto a socket, in as few writes as there are pieces. */
+export class Http1Writer implements ResponseWriter, BodySink {
+  readonly #socket: Socket;
+  readonly #exchange: Exchange;
+  readonly #watch: Watch;
+  readonly #options: WriterOptions;
+  #state: 'waiting' | 'writing' | 'complete' | 'broken' = 'waiting';
+  #plan: ResponsePlan = { framing: 'none', keepAlive: false };
   #body: Body | undefined;
   #settle: (failure: Error | undefined) => void = () => {};
-  /** Without length and chunks the end of the connection ends the message, so an early end must look like an accident. */
-  #endsWithConnection = false;
 
-  constructor(options: Http1WriterOptions) {
+  constructor(socket: Socket, exchange: Exchange, watch: Watch, options: WriterOptions) {
+    this.#socket = socket;
+    this.#exchange = exchange;
+    this.#watch = watch;
     this.#options = options;
   }
 
@@ -34,147 +48,154 @@ export class Http1Writer implements ResponseWriter {
     return this.#state !== 'waiting';
   }
 
-  inform(status: number, headers: Headers): void {
-    // 100 is ours to give, 101 would leave HTTP, and HTTP/1.0 knows neither (RFC 9110 §15.2).
-    if (this.started || status <= 101 || status > 199 || this.#options.exchange.protocol !== 'HTTP/1.1') return;
-    this.#options.watch.touch();
-    this.#options.response().writeInformation(status, onWire(headers));
+  /** The message went out whole. */
+  get complete(): boolean {
+    return this.#state === 'complete';
   }
 
-  /** Tells a client that waits for it to send its body. */
+  get keptAlive(): boolean {
+    return this.#state === 'complete' && this.#plan.keepAlive;
+  }
+
+  inform(status: number, headers: Headers): void {
+    // 100 is ours to give, 101 would leave HTTP, and HTTP/1.0 knows neither (RFC 9110 §15.2).
+    if (this.started || status <= 101 || status > 199 || !this.#options.http11) return;
+    this.#watch.touch();
+    this.#socket.write(renderInterim(status, headers), 'latin1');
+  }
+
+  /** Tells a client that waits for it to send its content. */
   continue(): void {
-    if (!this.started) this.#options.response().writeContinue();
+    if (!this.started) this.#socket.write(continueBytes);
   }
 
   send(response: Response): Promise<Error | undefined> {
-    return new Promise((resolve, reject) => {
-      const { exchange, watch, method, elapsed } = this.#options;
-      if (this.#state === 'done') return resolve(new Error('the connection is closed'));
-      const { status, body } = response;
-      const length = body.length;
-      const hasContent = method !== 'HEAD' && status !== 204 && status !== 304;
-      const http10 = exchange.protocol === 'HTTP/1.0';
-      const headers = onWire(response.headers);
-      if (hasContent) {
-        if (length !== undefined) headers.push('Content-Length', String(length));
-        else if (!http10) headers.push('Transfer-Encoding', 'chunked');
-      } else if (status !== 204) {
-        const declared =
-          response.headers.get('content-length') ?? (isLocalReply(response) ? length?.toString() : undefined);
-        if (declared !== undefined && /^\d+$/.test(declared)) headers.push('Content-Length', declared);
-      }
-      this.#endsWithConnection = hasContent && length === undefined && http10;
-      if (this.#options.isLast() || this.#endsWithConnection) headers.push('Connection', 'close');
-
-      const message = this.#options.response();
-      // Persistence is the default of HTTP/1.1; nobody needs to read `keep-alive` on every answer.
-      message.removeHeader('connection');
-      try {
-        message.writeHead(status, STATUS_CODES[status] ?? '', headers);
-      } catch (error) {
-        return reject(error instanceof Error ? error : new Error(String(error)));
-      }
-      this.#state = 'writing';
-      this.#body = body;
+    if (this.#state === 'broken' || this.#socket.destroyed) return Promise.resolve(this.#tooLate());
+    const { status, headers, body } = response;
+    const whole = body.whole;
+    const length = whole?.byteLength ?? body.length;
+    const plan = this.#planOf(response, length);
+    this.#plan = plan;
+    if (plan.framing !== 'none') headers.delete('content-length');
+    else if (status === 204) headers.delete('content-length');
+    else if (isLocalReply(response) && length !== undefined && !headers.has('content-length'))
+      headers.append('Content-Length', String(length));
+    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
+    this.#exchange.responseDuration = this.#options.elapsed();
+    this.#state = 'writing';
+    if (plan.framing === 'none') {
+      body.cancel(new Error('a response without content'));
+      this.#socket.write(head, 'latin1');
+      return this.#whole(0);
+    }
+    if (whole !== undefined) {
+      this.#writeWhole(head, whole);
+      return this.#whole(whole.byteLength);
+    }
+    this.#body = body;
+    return new Promise((resolve) => {
       this.#settle = resolve;
-      watch.touch();
-      exchange.responseDuration = elapsed();
-
-      const whole = hasContent ? body.whole : undefined;
-      if (!hasContent) {
-        body.cancel(new Error('the answer has no content'));
-        message.end(this.#ended);
-      } else if (whole !== undefined) {
-        exchange.bytesSent = whole.byteLength;
-        message.end(whole, this.#ended);
-      } else {
-        this.#stream(message, body, length);
-      }
+      this.#watch.touch();
+      // Head and first chunk leave together when the chunk is here already.
+      this.#socket.cork();
+      this.#socket.write(head, 'latin1');
+      body.pipe(this);
+      this.#socket.uncork();
     });
+  }
+
+  /** A socket that is closed says so a moment later; the exchange must not be taken for a failure of ours until then. */
+  #tooLate(): Error {
+    const reason = new Error('the connection is closed');
+    if (this.#state === 'waiting') this.#watch.end({ kind: 'gone', reason });
+    return reason;
+  }
+
+  #planOf({ status }: Response, length: number | undefined): ResponsePlan {
+    const keepAlive = this.#options.keepAlive();
+    if (this.#options.method === 'HEAD' || status === 204 || status === 304) return { framing: 'none', keepAlive };
+    if (length !== undefined) return { framing: 'length', keepAlive };
+    return this.#options.http11 ? { framing: 'chunked', keepAlive } : { framing: 'close', keepAlive: false };
+  }
+
+  #writeWhole(head: string, content: Uint8Array): void {
+    const socket = this.#socket;
+    if (content.byteLength === 0) socket.write(head, 'latin1');
+    else if (content.byteLength <= oneWrite) {
+      const bytes = Buffer.allocUnsafe(head.length + content.byteLength);
+      bytes.write(head, 0, 'latin1');
+      bytes.set(content, head.length);
+      socket.write(bytes);
+    } else {
+      socket.cork();
+      socket.write(head, 'latin1');
+      socket.write(content);
+      socket.uncork();
+    }
+  }
+
+  #whole(sent: number): Promise<undefined> {
+    this.#exchange.bytesSent = sent;
+    this.#state = 'complete';
+    return finished;
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#state !== 'writing') return true;
+    this.#watch.touch();
+    this.#exchange.bytesSent += chunk.byteLength;
+    const socket = this.#socket;
+    if (this.#plan.framing !== 'chunked') return socket.write(chunk);
+    socket.cork();
+    socket.write(`${chunk.byteLength.toString(16)}\r\n`, 'latin1');
+    socket.write(chunk);
+    const more = socket.write('\r\n', 'latin1');
+    socket.uncork();
+    return more;
+  }
+
+  end(trailers: Headers | undefined): void {
+    if (this.#state !== 'writing') return;
+    const announced = this.#plan.framing === 'length' ? this.#body?.length : undefined;
+    if (announced !== undefined && announced !== this.#exchange.bytesSent) {
+      return this.abort(new Error(`the content has ${this.#exchange.bytesSent} bytes instead of ${announced}`));
+    }
+    if (this.#plan.framing === 'chunked') {
+      if (trailers === undefined) this.#socket.write(lastChunk);
+      else {
+        let text = '0\r\n';
+        for (const [name, value] of trailers) text += `${name}: ${value}\r\n`;
+        this.#socket.write(`${text}\r\n`, 'latin1');
+      }
+    }
+    this.#state = 'complete';
+    this.#settle(undefined);
+  }
+
+  error(error: Error): void {
+    this.abort(error);
+  }
+
+  writable(): void {
+    if (this.#state !== 'writing') return;
+    this.#watch.touch();
+    this.#body?.resume();
   }
 
   abort(reason: Error): void {
-    if (this.#state === 'done') return;
-    this.#state = 'done';
+    if (this.#state === 'complete' || this.#state === 'broken') return;
+    this.#state = 'broken';
     this.#body?.cancel(reason);
-    this.#options.breakConnection(this.#endsWithConnection ? 'reset' : 'close');
+    // Without length and chunks the end of the connection is the end of the message: an early one must look like an accident.
+    if (
+      this.#plan.framing === 'close' &&
+      'resetAndDestroy' in this.#socket &&
+      this.#exchange.downstream.tls === undefined
+    )
+      this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
     this.#settle(reason);
   }
-
-  readonly #ended = (error?: Error | null): void => {
-    if (this.#state === 'done') return;
-    this.#state = 'done';
-    if (error) this.#options.breakConnection('close');
-    this.#settle(error ?? undefined);
-  };
-
-  #stream(message: ServerResponse, body: Body, length: number | undefined): void {
-    const { exchange, watch } = this.#options;
-    message.on('drain', () => {
-      watch.touch();
-      body.resume();
-    });
-    body.pipe({
-      data: (chunk) => {
-        if (this.#state === 'done') return false;
-        watch.touch();
-        exchange.bytesSent += chunk.byteLength;
-        if (length !== undefined && exchange.bytesSent > length) {
-          this.abort(new Error('the content is longer than announced'));
-          return false;
-        }
-        return message.write(chunk);
-      },
-      end: (trailers) => {
-        if (this.#state === 'done') return;
-        if (length !== undefined && exchange.bytesSent < length) {
-          return this.abort(new Error('the content is shorter than announced'));
-        }
-        if (trailers !== undefined && message.chunkedEncoding) message.addTrailers([...trailers]);
-        message.end(this.#ended);
-      },
-      error: (error) => {
-        this.abort(error);
-      },
-    });
-    // Head and first chunk leave in one write if the chunk is near; an event stream must not wait for its first event.
-    setImmediate(() => {
-      if (this.#state === 'writing' && exchange.bytesSent === 0) message.flushHeaders();
-    });
-  }
 }
 
-/** The lines as they go out: what frames the message or speaks of the connection is added by who writes it. */
-function onWire(headers: Headers): string[] {
-  const { flat } = headers;
-  const lines: string[] = [];
-  for (let at = 0; at < flat.length; at += 2) {
-    const name = flat[at]!;
-    if (isOurs(name)) continue;
-    lines.push(name, flat[at + 1]!);
-  }
-  return lines;
-}
-
-function isOurs(name: string): boolean {
-  switch (name.length) {
-    case 7:
-    case 10:
-    case 14:
-    case 16:
-    case 17:
-      return framing.has(name.toLowerCase());
-    default:
-      return false;
-  }
-}
-
-const framing = new Set([
-  'upgrade',
-  'trailer',
-  'connection',
-  'keep-alive',
-  'content-length',
-  'proxy-connection',
-  'transfer-encoding',
-]);
+const finished = Promise.resolve(undefined);

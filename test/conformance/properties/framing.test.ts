@@ -101,13 +101,23 @@ const values = {
   ],
 } as const;
 
+/** Such a value alone, before and behind the right one; and the right one twice. */
+function* nearlyRight(name: keyof typeof values, value: string): Generator<string> {
+  yield `${name}: ${value}\r\n${name}: ${value}`;
+  for (const one of values[name]) {
+    yield `${name}: ${one}`;
+    yield `${name}: ${one}\r\n${name}: ${value}`;
+    yield `${name}: ${value}\r\n${name}: ${one}`;
+  }
+}
+
 function* heads(): Generator<string> {
   const request = (line: string) => `POST / HTTP/1.1\r\nHost: t\r\n${line}\r\n\r\n${body}`;
   for (const [name, value, other] of [
     ['Transfer-Encoding', 'chunked', 'Content-Length: 11'],
     ['Content-Length', '11', 'Transfer-Encoding: chunked'],
   ] as const) {
-    for (const lines of [singles(name, value), doubles(name, value), values[name].map((one) => `${name}: ${one}`)]) {
+    for (const lines of [singles(name, value), doubles(name, value), nearlyRight(name, value)]) {
       for (const line of lines) {
         yield request(line);
         yield request(`${line}\r\n${other}`);

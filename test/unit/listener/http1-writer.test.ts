@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { Exchange, Headers, localReply, noBody } from '../../../src/http/index.ts';
-import { Http1Writer } from '../../../src/listener/http1-wire/writer.ts';
+import { Http1Writer } from '../../../src/listener/http1/writer.ts';
 import { Watch, type Ending } from '../../../src/listener/watch.ts';
 
 describe('the writer of a response', () => {

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { Client, errors, type Dispatcher } from 'undici';
 import { RequestBodyStream } from './request-body-stream.ts';
-import type { UpstreamAnswer, UpstreamConnection, UpstreamRequest } from './upstream-connection.ts';
-import type { ExchangeFailure } from './upstream-socket.ts';
+import type { UpstreamAnswer, UpstreamConnection, UpstreamRequest } from '../../../src/cluster/upstream-connection.ts';
+import type { ExchangeFailure } from '../../../src/cluster/upstream-socket.ts';
 
 export interface UndiciConnectionOptions {
   /** Milliseconds an unused connection is kept; the app may ask for less. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Body } from '../http/index.ts';
+import type { Body } from '../../../src/http/index.ts';
 
 /** A body as the stream that undici wants. It asks the body for bytes when undici asks for some, not before. */
 export class RequestBodyStream extends Readable {

@@ -1,6 +1,6 @@
-import { Headers, type LocalReply } from '../../http/index.ts';
-import { admit, refuse, type AdmissionPolicy } from '../admit.ts';
-import { parseAuthority } from '../authority.ts';
+import { Headers, type LocalReply } from '../../../src/http/index.ts';
+import { admit, refuse, type AdmissionPolicy } from '../../../src/listener/admit.ts';
+import { parseAuthority } from '../../../src/listener/authority.ts';
 
 /** A request head as the parser gives it. */
 export interface Http1Head {

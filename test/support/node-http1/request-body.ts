@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { BodyStream, type BodySink, type Exchange } from '../../http/index.ts';
-import { refuse, trailersFrom } from '../admit.ts';
-import type { Watch } from '../watch.ts';
+import { BodyStream, type BodySink, type Exchange } from '../../../src/http/index.ts';
+import { refuse, trailersFrom } from '../../../src/listener/admit.ts';
+import type { Watch } from '../../../src/listener/watch.ts';
 
 export interface RequestBodyOptions {
   /** Bytes; undefined when the body is chunked. */

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { admissionPolicy } from '../../../src/listener/admit.ts';
 import { parseAuthority } from '../../../src/listener/authority.ts';
 import { listenerSchema } from '../../../src/listener/config.ts';
-import { readHead } from '../../../src/listener/http1/read-head.ts';
+import { readHead } from '../../support/node-http1/read-head.ts';
 import { FloodGuard } from '../../../src/listener/http2/flood-guard.ts';
 
 function read(line: string, fields: string[] = ['Host', 't'], config: object = {}) {

@@ -1,0 +1,74 @@
+import type { Worker } from 'node:cluster';
+import { ConfigError } from '../options/index.ts';
+import type { AnswerMessage, OrderName, Orders } from './order.ts';
+
+/** A worker as its primary sees it: a process that answers orders. */
+export class WorkerLink {
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exited: Promise<number | string>;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  #next = 1;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (message: AnswerMessage) => this.#hear(message));
+    // Of sending to a process that has ended; `exit` tells all there is to know.
+    worker.on('error', () => {});
+    this.exited = new Promise((resolve) => {
+      worker.process.once('exit', (code, signal) => {
+        for (const { reject } of this.#waiting.values()) reject(new Error('the worker has ended'));
+        this.#waiting.clear();
+        resolve(signal ?? code ?? 1);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.#worker.process.pid ?? 0;
+  }
+
+  /**
+   * @param patience milliseconds; left out, as long as the worker lives
+   * @throws ConfigError what the worker says of a configuration
+   * @throws Error when it cannot, has ended, or takes too long
+   */
+  ask<N extends OrderName>(name: N, order: Orders[N]['order'], patience?: number): Promise<Orders[N]['answer']> {
+    const id = this.#next++;
+    return new Promise<Orders[N]['answer']>((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+      };
+      const settle = {
+        resolve(answer: unknown) {
+          done();
+          resolve(answer as Orders[N]['answer']);
+        },
+        reject(error: Error) {
+          done();
+          reject(error);
+        },
+      };
+      this.#waiting.set(id, settle);
+      if (patience !== undefined) {
+        timer = setTimeout(() => settle.reject(new Error('the worker does not answer in time')), patience);
+      }
+      this.#worker.process.send({ id, name, ...order }, (error: Error | null) => {
+        if (error !== null) settle.reject(error);
+      });
+    });
+  }
+
+  kill(): void {
+    this.#worker.process.kill('SIGKILL');
+  }
+
+  #hear(message: AnswerMessage): void {
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    if (!('failed' in message)) return waiting.resolve(message.answer);
+    waiting.reject(message.faults === undefined ? new Error(message.failed) : new ConfigError(message.faults));
+  }
+}

@@ -1,0 +1,9 @@
+/** The program of a worker: listens to the primary and does what it says. */
+import { enableCompileCache, flushCompileCache } from 'node:module';
+
+enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? `${import.meta.dirname}/../../.compile-cache`);
+// The primary decides. A terminal sends Ctrl-C to all of them.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+const { obey } = await import('./obey.ts');
+obey();
+flushCompileCache();
