@@ -10,6 +10,7 @@ import { goingAway, WebSocketFrames } from './websocket-frames.ts';
 export class TunnelClient extends Duplex {
   readonly #client: Duplex;
   #state: 'held' | 'open' | 'let go' = 'held';
+  #agreed = false;
   /** The first thing written is the response head, which is not content. */
   #headWritten = false;
   #drained: (() => void) | undefined;
@@ -36,10 +37,14 @@ export class TunnelClient extends Duplex {
     if (client.destroyed) this.destroy();
   }
 
-  /** From now on bytes reach the client, and its socket shares the fate of the tunnel. */
-  open({ websocket = false } = {}): void {
+  /**
+   * From now on bytes reach the client, and its socket shares the fate of the tunnel.
+   * @param agreed false for an ordinary answer, which is nobody's when the client has ended
+   */
+  open({ agreed = true, websocket = false } = {}): void {
     if (this.#state !== 'held') return;
     this.#state = 'open';
+    this.#agreed = agreed;
     if (websocket) this.#frames = new WebSocketFrames();
     if (this.#client instanceof Socket) this.#client.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);
   }
@@ -119,8 +124,8 @@ export class TunnelClient extends Duplex {
     if (!this.push(chunk)) this.#client.pause();
   };
   readonly #onEnd = (): void => {
-    // In a tunnel a side may end before the other. A client that ends before there is one has left.
-    if (this.#state === 'open') this.push(null);
+    // In a tunnel a side may end before the other. A client that ends without there being one has left.
+    if (this.#agreed) this.push(null);
     else this.destroy();
   };
   readonly #onDrain = (): void => {

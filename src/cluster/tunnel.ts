@@ -178,7 +178,7 @@ class Opening {
     this.#phase = 'joined';
     clearTimeout(this.#perTry);
     const websocket = status === 101 && this.#upgrade.protocol === 'websocket';
-    client.open({ websocket });
+    client.open({ agreed: status === 101, websocket });
     this.#watchIdle();
     const headers = Headers.parsed(answer.rawHeaders.slice());
     removeHopByHop(headers);

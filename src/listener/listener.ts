@@ -325,7 +325,7 @@ export class Listener {
     sniffProtocol(socket, timeout, (found, first) => {
       this.#undecided.delete(socket);
       if (found === 'http2') {
-        // node:http2 reads what lies in the buffer; node:http hears what is emitted.
+        // node:http2 reads what lies in the buffer; our own codec hears what is emitted.
         socket.unshift(first);
         this.#http2.accept(socket, downstream);
       } else {

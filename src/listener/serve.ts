@@ -72,7 +72,8 @@ export async function serve(
     } else if (answer.tunnel !== undefined) {
       await tunnelled(exchange, answer, watch, context);
     } else {
-      const response = await edited(chain, answer, exchange, progress, watch, context);
+      const result = edited(chain, answer, exchange, progress, watch, context);
+      const response = result instanceof Promise ? await result : result;
       if (response === gone) disconnected(exchange);
       else await deliver(response, exchange, writer, watch, context);
     }
@@ -99,8 +100,6 @@ async function answerOf(
   context: ServeContext,
 ): Promise<Response> {
   try {
-    const { upgrade } = exchange.request;
-    if (upgrade !== undefined && !route.upgrades.has(upgrade.protocol)) return localReply(403, 'upgrade_not_allowed');
     const judged = route.chain.onRequest(exchange, progress);
     const refusal = judged instanceof Promise ? await judged : judged;
     if (refusal !== undefined) return refusal;
@@ -164,22 +163,29 @@ function reasonOf(ending: Ending): Error {
   return ending.kind === 'gone' ? ending.reason : new Error(ending.reply.local.details);
 }
 
-/** Lets the filters that saw the request see the response. */
-async function edited(
+/** Lets the filters that saw the request see the response. Stays synchronous as long as they do. */
+function edited(
   chain: FilterChain,
   answer: Response,
   exchange: Exchange,
   progress: ChainProgress,
   watch: Watch,
   context: ServeContext,
-): Promise<Response | typeof gone> {
+): Response | Promise<Response | typeof gone> {
   account(answer, exchange);
   if (context.via !== '' && !isLocalReply(answer)) answer.headers.append('via', `1.1 ${context.via}`);
   const result = chain.onResponse(answer, exchange, progress);
-  if (!(result instanceof Promise)) {
-    if (result !== answer) account(result, exchange);
-    return result;
-  }
+  if (result instanceof Promise) return editedLater(result, answer, exchange, watch);
+  if (result !== answer) account(result, exchange);
+  return result;
+}
+
+async function editedLater(
+  result: Promise<Response>,
+  answer: Response,
+  exchange: Exchange,
+  watch: Watch,
+): Promise<Response | typeof gone> {
   const response = await unlessEnded(result, exchange, watch);
   if (response === gone) answer.body.cancel(new Error('the client is gone'));
   else if (response !== answer) account(response, exchange);

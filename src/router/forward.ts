@@ -136,6 +136,10 @@ class Forwarding {
       const outcome = await (this.#hedges ? this.#race() : this.#try(this.#ending));
       if (this.#ending.reason !== undefined) discard(outcome, this.#ending.reason);
       this.#stopIf(this.#ending.reason ?? (outcome instanceof UpstreamError ? this.#incomplete() : undefined));
+      if (!(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status)) {
+        this.#count(outcome, 'settled');
+        return outcome;
+      }
       // A retry for which there is no room leaves things as they were.
       if (before !== undefined && outcome instanceof UpstreamError && outcome.flag === 'UO') {
         this.#target.stats.retriesFailed.add();
@@ -220,7 +224,7 @@ class Forwarding {
   }
 
   /** One try. A failure comes back as a value. */
-  async #try(
+  #try(
     cancellation: Cancellation,
     perTryTimeout = this.#plan.perTryTimeout,
   ): Promise<UpstreamResponse | UpstreamError> {
@@ -243,12 +247,8 @@ class Forwarding {
       },
       cancellation,
     };
-    try {
-      return await (this.#upgrade === undefined ? cluster.send(attempt) : cluster.tunnel(attempt, this.#upgrade));
-    } catch (error) {
-      if (error instanceof UpstreamError) return error;
-      throw error;
-    }
+    const answer = this.#upgrade === undefined ? cluster.send(attempt) : cluster.tunnel(attempt, this.#upgrade);
+    return answer.catch(failureAsValue);
   }
 
   #count(outcome: UpstreamResponse | UpstreamError, refusal: RetryRefusal | undefined): void {
@@ -334,6 +334,11 @@ class Forwarding {
 }
 
 const nowhere = new Set<string>();
+
+function failureAsValue(error: unknown): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  throw error;
+}
 
 function headOf(plan: ForwardPlan, exchange: Exchange): RequestHead {
   const { request } = exchange;

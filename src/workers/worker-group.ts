@@ -45,6 +45,8 @@ interface Place {
   live: boolean;
   /** Of those that were here, how many have ended without being told to. */
   restarts: number;
+  /** Of these, how many in a row have not lived long. */
+  streak: number;
   /** What it said of its metrics when it was last asked. */
   metrics: readonly MetricFamily[];
 }
@@ -86,6 +88,7 @@ export class WorkerGroup implements Lifecycle {
       link: undefined,
       live: false,
       restarts: 0,
+      streak: 0,
       metrics: [],
     }));
     this.#stopMetrics = processMetrics(this.stats, { version: packageJson.version });
@@ -141,6 +144,10 @@ export class WorkerGroup implements Lifecycle {
       await group.stop();
       throw error;
     }
+    // Ends by itself when its primary does, unless it hangs.
+    process.once('exit', () => {
+      for (const { link } of group.#places) link?.kill();
+    });
     await group.#watch.start(watchedFiles(loaded));
     if (group.#state === 'INITIALIZING') group.#state = 'LIVE';
     return group;
@@ -164,13 +171,15 @@ export class WorkerGroup implements Lifecycle {
     const link = new WorkerLink(cluster.fork());
     place.link = link;
     const since = performance.now();
-    let started = false;
     void link.exited.then((how) => {
+      const served = place.live;
       place.link = undefined;
       place.live = false;
       this.#departed = mergeFamilies([this.#departed, remains(place.metrics)]);
       place.metrics = [];
-      if (started && !this.#ending) void this.#replace(place, how, performance.now() - since);
+      if (!served || this.#ending) return;
+      if (performance.now() - since >= longLife) place.streak = 0;
+      void this.#replace(place, how);
     });
     const loaded = this.#loaded;
     const { level } = this.log;
@@ -180,7 +189,6 @@ export class WorkerGroup implements Lifecycle {
       worker: place.worker,
       level,
     });
-    started = true;
     // Meanwhile the others may have been told something that this one has not heard.
     if (this.#loaded !== loaded) {
       await link.ask('reload', { reason: 'reloaded meanwhile', dryRun: false, source: sourceOf(this.#loaded) });
@@ -193,11 +201,12 @@ export class WorkerGroup implements Lifecycle {
   }
 
   /** Until somebody is there. */
-  async #replace(place: Place, how: number | string, lived: number): Promise<void> {
-    for (let times = lived >= longLife ? 1 : Math.min(place.restarts + 1, 10); ; times++) {
+  async #replace(place: Place, how: number | string): Promise<void> {
+    for (;;) {
       place.restarts++;
+      place.streak++;
       this.#restarts.add();
-      const delay = restartDelay(times);
+      const delay = restartDelay(place.streak);
       this.log.error('worker ended; another one takes its place', {
         worker: place.worker,
         ended: how,

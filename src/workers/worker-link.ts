@@ -17,7 +17,7 @@ export class WorkerLink {
     worker.on('error', () => {});
     this.exited = new Promise((resolve) => {
       worker.process.once('exit', (code, signal) => {
-        for (const { reject } of this.#waiting.values()) reject(new Error('the worker has ended'));
+        for (const waiting of this.#waiting.values()) waiting.reject(new Error('the worker has ended'));
         this.#waiting.clear();
         resolve(signal ?? code ?? 1);
       });

@@ -424,6 +424,24 @@ describe('an upgrade that fails', () => {
     await atRest(cluster);
   });
 
+  it('and whose client leaves in the middle of the other answer leaves nothing behind', async () => {
+    const upstream = await startUpstream(async (connection) => {
+      await connection.head();
+      await connection.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nunfinished');
+    });
+    const cluster = await startCluster({ endpoints: [upstream.address] });
+    const { port, outcomes } = await door(cluster);
+    const client = await raw(port);
+    client.socket.write(`GET / HTTP/1.1\r\nHost: t\r\n${handshake}\r\n`);
+    await eventually(() => client.text().endsWith('unfinished'), 'the beginning of the answer arrives');
+
+    client.socket.end();
+
+    await ((await outcomes[0]) as UpstreamResponse).tunnel!.ended;
+    await upstream.connections[0]!.closed;
+    await atRest(cluster);
+  });
+
   it('because there are requests enough already is refused at once', async () => {
     const app = await echo();
     const cluster = await startCluster({ endpoints: [app.address], circuit_breakers: { max_requests: 1 } });
