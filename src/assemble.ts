@@ -28,6 +28,8 @@ export interface AssembleParts {
   /** Other implementations of the wire than the default ones, for tests that compare them. */
   readonly http1?: ListenerDependencies['http1'];
   readonly connect?: ClusterDeps['connection'];
+  /** Where the sockets of listeners come from; left out, they make their own. */
+  readonly openSocket?: ListenerDependencies['openSocket'];
 }
 
 /** Everything that a configuration asks for. */
@@ -83,6 +85,7 @@ export async function assemble(loaded: LoadedConfig, parts: AssembleParts, previ
         clock: parts.clock,
         log: parts.log.child(`listener ${config.name}`),
         overload: parts.overload,
+        openSocket: parts.openSocket,
         resolvePath: (path) => loaded.resolvePath(path),
         path: ['listeners', index],
         ...(parts.http1 === undefined ? {} : { http1: parts.http1 }),

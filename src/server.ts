@@ -35,8 +35,8 @@ export interface ServerOptions {
   readonly overload?: OverloadSources;
   readonly http1?: AssembleParts['http1'];
   readonly connect?: AssembleParts['connect'];
-  /** It is one of several: whoever started it has the admin and follows the configuration. */
-  readonly worker?: boolean;
+  /** It is one of several: whoever started it has the admin, follows the configuration, and gives out the sockets. */
+  readonly worker?: { readonly openSocket: NonNullable<AssembleParts['openSocket']> };
 }
 
 /** The text of a configuration that somebody else has read, for all who shall have the same. */
@@ -135,9 +135,10 @@ export class Server implements Lifecycle {
       samples,
       ...(options.http1 === undefined ? {} : { http1: options.http1 }),
       ...(options.connect === undefined ? {} : { connect: options.connect }),
+      ...options.worker,
     };
     const assembly = await assemble(loaded, parts);
-    const server = new Server(assembly, parts, samples, options.worker === true);
+    const server = new Server(assembly, parts, samples, options.worker !== undefined);
     try {
       await server.#admin?.listen();
       await assembly.routing.start();

@@ -2,6 +2,33 @@ import { rmSync, statSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { showAddress, type Address } from '../options/index.ts';
 
+/** A socket that others have as well. */
+export interface SharedSocket {
+  /** What `server.listen` takes. */
+  readonly handle: object;
+  /** The address it really has. */
+  readonly address: Address;
+  /** Resolves when nobody keeps it for others, so that whoever closes it last closes it for all. */
+  letGo(): Promise<void>;
+}
+
+/** Where listeners get their sockets from when they do not make them: `name` is that of the listener. */
+export type OpenSocket = (name: string, at: Address) => Promise<SharedSocket>;
+
+/**
+ * Makes a server listen on a socket of others.
+ * @throws Error with one line that says who cannot listen where, and why
+ */
+export async function bindShared(server: Server, at: Address, name: string, open: OpenSocket): Promise<SharedSocket> {
+  try {
+    const socket = await open(name, at);
+    await listenOn(server, () => server.listen(socket.handle, backlog));
+    return socket;
+  } catch (error) {
+    throw cannot(name, at, error);
+  }
+}
+
 /**
  * Makes a server listen; resolves with the address it really has.
  * @throws Error with one line that says who cannot listen where, and why
@@ -25,7 +52,16 @@ export async function bind(server: Server, at: Address, name: string): Promise<A
     : { kind: 'tcp', host: at.host, port: bound.port };
 }
 
+/** Connections that may wait to be accepted. */
+const backlog = 1024;
+
 function listen(server: Server, at: Address): Promise<void> {
+  return listenOn(server, () =>
+    server.listen(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port, backlog }),
+  );
+}
+
+function listenOn(server: Server, begin: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (act: () => void) => {
       server.off('error', failed);
@@ -36,12 +72,12 @@ function listen(server: Server, at: Address): Promise<void> {
     const listening = () => done(resolve);
     server.on('error', failed);
     server.on('listening', listening);
-    server.listen(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port, backlog: 1024 });
+    begin();
   });
 }
 
 /** A socket file that nobody listens on, left by a process that was killed. Anything else that lies there stays. */
-function isStale(path: string): Promise<boolean> {
+export function isStale(path: string): Promise<boolean> {
   if (!(statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const probe = connect({ path });

@@ -13,7 +13,7 @@ import type { Overload } from '../overload/index.ts';
 import type { RouteTable } from '../router/route.ts';
 import type { CounterHandle, GaugeHandle, Stats } from '../stats/index.ts';
 import { admissionPolicy } from './admit.ts';
-import { bind } from './bind.ts';
+import { bind, bindShared, type OpenSocket, type SharedSocket } from './bind.ts';
 import { loadCertificates, tlsVersion, type CertificateStore } from './certificates.ts';
 import { ClientCeiling, clientOf } from './client-ceiling.ts';
 import type { Codec, CodecContext } from './codec.ts';
@@ -41,6 +41,8 @@ export interface ListenerDependencies {
   readonly log: FilterLog;
   /** Of the whole process; left out, nothing is ever too much. */
   readonly overload?: Overload | undefined;
+  /** Where its socket comes from; left out, it makes its own. */
+  readonly openSocket?: OpenSocket | undefined;
   /** Resolves paths of certificates against the folder of the configuration file. */
   resolvePath(path: string): string;
   /** Place of this listener in the configuration, for faults. */
@@ -89,6 +91,8 @@ export class Listener {
   readonly #dependencies: ListenerDependencies;
   /** Accepts connections; one that takes the place of another gets that one's. */
   #acceptor: Server | undefined;
+  /** Its socket, when others have it too. */
+  #shared: SharedSocket | undefined;
   /** Shakes hands on accepted connections; it never listens itself. */
   readonly #tls: TlsServer | undefined;
   readonly #http1: Codec;
@@ -177,7 +181,13 @@ export class Listener {
     });
     this.#acceptor = server;
     this.#attend(server);
-    this.#address = await bind(server, this.#config.address, this.name);
+    const { openSocket } = this.#dependencies;
+    if (openSocket === undefined) {
+      this.#address = await bind(server, this.#config.address, this.name);
+    } else {
+      this.#shared = await bindShared(server, this.#config.address, this.name, openSocket);
+      this.#address = this.#shared.address;
+    }
     this.#listening();
   }
 
@@ -188,6 +198,8 @@ export class Listener {
   takeOver(from: Listener): void {
     const server = from.#acceptor!;
     from.#acceptor = undefined;
+    this.#shared = from.#shared;
+    from.#shared = undefined;
     from.#state = 'stopped';
     server.removeAllListeners('connection').removeAllListeners('error');
     this.#acceptor = server;
@@ -228,7 +240,11 @@ export class Listener {
    * @returns the number of exchanges that were cut
    */
   async close(deadline: number): Promise<{ forced: number }> {
-    if (deadline > 0) await this.#acceptWhatWaits();
+    const letGo = this.#shared?.letGo();
+    if (deadline > 0) {
+      await letGo;
+      await this.#acceptWhatWaits();
+    }
     this.stopAccepting();
     if (deadline > 0 && this.#sockets.size > 0) {
       this.drain();
@@ -247,13 +263,15 @@ export class Listener {
 
   /**
    * The kernel finishes connections before we get them, and resets those that still wait when the socket is closed. So it
-   * is closed right behind a look at that queue which found it empty.
+   * is closed right behind a look at that queue which found it empty: the second such look, because the first may be what
+   * is left of a turn of the event loop that had looked before.
    */
   async #acceptWhatWaits(): Promise<void> {
     const end = this.#dependencies.clock.monotonic() + mostAcceptTime;
-    for (let seen = -1; this.#state === 'listening' && seen !== this.#acceptedSockets;) {
-      seen = this.#acceptedSockets;
+    for (let empty = 0; this.#state === 'listening' && empty < 2;) {
+      const seen = this.#acceptedSockets;
       await new Promise((resolve) => setImmediate(resolve));
+      empty = seen === this.#acceptedSockets ? empty + 1 : 0;
       if (this.#dependencies.clock.monotonic() > end) return;
     }
   }

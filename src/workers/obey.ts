@@ -5,11 +5,13 @@ import { Server } from '../server.ts';
 import { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
 import { describeFamilies } from './merge-metrics.ts';
+import { PrimarySockets, type SocketAnswer } from './primary-sockets.ts';
 import type { AnswerMessage, OrderMessage, Orders, WorkerShown } from './order.ts';
 
-/** Carries out the orders of the primary, from the start of a server to its end. A primary that has gone ends the process. */
+/** Carries out the orders of the primary, from the start of a server to its end. */
 export function obey(): void {
   let server: Server | undefined;
+  const sockets = new PrimarySockets((wish) => process.send!(wish));
 
   async function start({ file, source, worker, level }: Orders['start']['order']): Promise<Orders['start']['answer']> {
     const loaded = await parseConfig(source.text, file, { hash: source.hash });
@@ -21,7 +23,7 @@ export function obey(): void {
     });
     const stats = new Stats();
     surviveErrors({ stats, log });
-    server = await Server.start(loaded, { log, stats, worker: true });
+    server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open } });
     return { listening: server.listening() };
   }
 
@@ -49,7 +51,8 @@ export function obey(): void {
     }
   }
 
-  process.on('message', (order: OrderMessage) => {
+  process.on('message', (order: OrderMessage | SocketAnswer, handle: unknown) => {
+    if ('socket' in order) return sockets.hear(order, handle);
     const { id, name } = order;
     void carryOut(order)
       .then(

@@ -1,5 +1,5 @@
 /** A Portico of several processes: this one, the primary, has the admin and the configuration; workers serve clients. */
-import cluster from 'node:cluster';
+import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { resolve } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -25,10 +25,14 @@ import { Stats, type CounterHandle } from '../stats/index.ts';
 import { processMetrics } from '../stats/process-metrics.ts';
 import { mergeClusters, mergeListeners } from './merge-views.ts';
 import { describeFamilies, mergeFamilies, remains, renderFamilies, type MetricFamily } from './merge-metrics.ts';
+import type { SocketWish } from './primary-sockets.ts';
 import type { OrderName, Orders, Started, WorkerShown } from './order.ts';
 import { longLife, restartDelay } from './restart-delay.ts';
+import { SharedSockets } from './shared-sockets.ts';
 import { WorkerLink } from './worker-link.ts';
 import { workersEndpoint, type WorkerView } from './workers-endpoint.ts';
+
+const program = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 /** Milliseconds that a worker has to tell what the admin asks. */
 const patience = 2000;
@@ -60,6 +64,7 @@ export class WorkerGroup implements Lifecycle {
   readonly stopped: Promise<number>;
   readonly #places: readonly Place[];
   readonly #admin: Admin;
+  readonly #sockets = new SharedSockets<WorkerLink>();
   readonly #watch: ServerWatch;
   readonly #counters: ServerStats;
   readonly #restarts: CounterHandle;
@@ -125,14 +130,6 @@ export class WorkerGroup implements Lifecycle {
    * @throws ConfigError for what is wrong with the configuration, Error of one line for an address that cannot be listened on
    */
   static async start(loaded: LoadedConfig, count: number): Promise<WorkerGroup> {
-    // They accept from one socket that all of them have. The other way, the primary accepts and hands over, costs it work
-    // for every connection, and loses those that were on their way to a worker that dies.
-    cluster.schedulingPolicy = cluster.SCHED_NONE;
-    cluster.setupPrimary({
-      exec: fileURLToPath(new URL('worker.ts', import.meta.url)),
-      args: [],
-      serialization: 'advanced',
-    });
     const group = new WorkerGroup(loaded, count);
     try {
       await group.#admin.listen();
@@ -168,10 +165,13 @@ export class WorkerGroup implements Lifecycle {
 
   /** Starts a worker and makes sure that there will be another one after it. @throws when it does not come to serve */
   async #fill(place: Place): Promise<Started> {
-    const link = new WorkerLink(cluster.fork());
+    const link: WorkerLink = new WorkerLink(fork(program, [], { serialization: 'advanced' }), (wish) => {
+      void this.#grant(link, wish);
+    });
     place.link = link;
     const since = performance.now();
     void link.exited.then((how) => {
+      this.#sockets.forget(link);
       const served = place.live;
       place.link = undefined;
       place.live = false;
@@ -198,6 +198,21 @@ export class WorkerGroup implements Lifecycle {
     place.live = true;
     if (this.#ending) link.kill();
     return answer;
+  }
+
+  async #grant(link: WorkerLink, wish: SocketWish): Promise<void> {
+    const { socket, key } = wish;
+    if (!('open' in wish)) {
+      await this.#sockets.letGo(link, key);
+      return link.give({ socket });
+    }
+    try {
+      const { handle, address } = await this.#sockets.open(link, key, wish.open);
+      link.give({ socket, address }, handle);
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      link.give({ socket, failed: { code, message } });
+    }
   }
 
   /** Until somebody is there. */
@@ -393,6 +408,7 @@ export class WorkerGroup implements Lifecycle {
   }
 
   async #release(): Promise<void> {
+    this.#sockets.closeAll();
     await this.#admin.close();
     this.#stopMetrics();
   }

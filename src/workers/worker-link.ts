@@ -1,22 +1,27 @@
-import type { Worker } from 'node:cluster';
+import type { ChildProcess, SendHandle } from 'node:child_process';
 import { ConfigError } from '../options/index.ts';
+import type { SocketAnswer, SocketWish } from './primary-sockets.ts';
 import type { AnswerMessage, OrderName, Orders } from './order.ts';
 
 /** A worker as its primary sees it: a process that answers orders. */
 export class WorkerLink {
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>;
-  readonly #worker: Worker;
+  readonly #process: ChildProcess;
   readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   #next = 1;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.on('message', (message: AnswerMessage) => this.#hear(message));
+  /** @param wished told what the worker says about sockets */
+  constructor(process: ChildProcess, wished: (wish: SocketWish) => void) {
+    this.#process = process;
+    process.on('message', (message: AnswerMessage | SocketWish) => {
+      if ('socket' in message) wished(message);
+      else this.#hear(message);
+    });
     // Of sending to a process that has ended; `exit` tells all there is to know.
-    worker.on('error', () => {});
+    process.on('error', () => {});
     this.exited = new Promise((resolve) => {
-      worker.process.once('exit', (code, signal) => {
+      process.once('exit', (code, signal) => {
         for (const waiting of this.#waiting.values()) waiting.reject(new Error('the worker has ended'));
         this.#waiting.clear();
         resolve(signal ?? code ?? 1);
@@ -25,7 +30,7 @@ export class WorkerLink {
   }
 
   get pid(): number {
-    return this.#worker.process.pid ?? 0;
+    return this.#process.pid ?? 0;
   }
 
   /**
@@ -55,14 +60,20 @@ export class WorkerLink {
       if (patience !== undefined) {
         timer = setTimeout(() => settle.reject(new Error('the worker does not answer in time')), patience);
       }
-      this.#worker.process.send({ id, name, ...order }, (error: Error | null) => {
+      this.#process.send({ id, name, ...order }, (error: Error | null) => {
         if (error !== null) settle.reject(error);
       });
     });
   }
 
+  /** Answers a wish, with the socket if there is one. */
+  give(answer: SocketAnswer, handle?: unknown): void {
+    // One that has ended needs none.
+    this.#process.send(answer, handle as SendHandle, {}, () => {});
+  }
+
   kill(): void {
-    this.#worker.process.kill('SIGKILL');
+    this.#process.kill('SIGKILL');
   }
 
   #hear(message: AnswerMessage): void {

@@ -4,6 +4,8 @@ import { enableCompileCache, flushCompileCache } from 'node:module';
 enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? `${import.meta.dirname}/../../.compile-cache`);
 // The primary decides. A terminal sends Ctrl-C to all of them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+// Without a primary there is nobody who could end it.
+process.once('disconnect', () => process.exit(0));
 const { obey } = await import('./obey.ts');
 obey();
 flushCompileCache();

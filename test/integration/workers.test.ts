@@ -134,7 +134,7 @@ describe('workers', () => {
     await load.stop();
     await expect.poll(() => group.metric(/^portico_listener_connections\{/)).toBe(0);
     const exchanges = app.requests.length;
-    expect(await group.metric(/^portico_http_exchanges_total\{/)).toBe(exchanges);
+    expect(await group.metric(/^portico_http_requests_total\{/)).toBe(exchanges);
     expect(await group.metric(/^portico_cluster_upstream_request_duration_seconds_count\{/)).toBe(exchanges);
     expect(await group.metric(/^portico_cluster_upstream_request_duration_seconds_bucket\{.*le="\+Inf"/)).toBe(
       exchanges,
@@ -170,7 +170,7 @@ describe('workers', () => {
           );
         }
       })();
-      const counted = await group.metric(/^portico_http_exchanges_total\{/);
+      const counted = await group.metric(/^portico_http_requests_total\{/);
       const before = await group.workers();
       const victim = before.toSorted((one, other) => other.connections - one.connections)[0]!;
       process.kill(victim.pid, 'SIGKILL');
@@ -200,7 +200,7 @@ describe('workers', () => {
       expect(await group.metric(/^portico_workers_restarts_total /)).toBe(1);
       expect(await group.metric(/^portico_workers_live /)).toBe(2);
       // What it had counted is not forgotten.
-      expect(await group.metric(/^portico_http_exchanges_total\{/)).toBeGreaterThan(counted! + 600);
+      expect(await group.metric(/^portico_http_requests_total\{/)).toBeGreaterThan(counted! + 600);
     },
   );
 
@@ -346,7 +346,7 @@ describe('workers', () => {
     const faulty = runPortico(['run', '-c', unknown]);
     expect(await faulty.exited).toBe(2);
     expect(faulty.output()).toBe(
-      `${unknown}:10:79 virtual_hosts[0].routes[0].route.cluster: there is no cluster ap; did you mean app?\n`,
+      `${unknown}:10:73 virtual_hosts[0].routes[0].route.cluster: there is no cluster ap; did you mean app?\n`,
     );
     const taken = runPortico([
       'run',
@@ -367,7 +367,7 @@ it('one worker is no other process, and loads nothing of what several need', { t
   const tell = `import { registerHooks } from 'node:module';
 registerHooks({ resolve(specifier, context, next) {
   const found = next(specifier, context);
-  if (/node:cluster|src\\/workers\\//.test(found.url)) process.stderr.write('loaded ' + found.url + '\\n');
+  if (/src\\/workers\\//.test(found.url)) process.stderr.write('loaded ' + found.url + '\\n');
   return found;
 } });`;
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}` };
@@ -376,7 +376,7 @@ registerHooks({ resolve(specifier, context, next) {
     const port = Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/));
     const { headers } = await ask(port);
     const own = headers['x-pid'] === String(portico.child.pid);
-    return { own, modules: (portico.output().match(/loaded .*(node:cluster|worker-group\.ts)/g) ?? []).length };
+    return { own, modules: (portico.output().match(/loaded .*src\/workers\//g) ?? []).length };
   };
   expect(await loaded(1)).toEqual({ own: true, modules: 0 });
   // The same look does see them where they are.
