@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,16 @@ function ask(port: number, path = '/', agent?: Agent): Promise<Answer> {
       response.on('data', (chunk: Buffer) => (body += chunk.toString()));
       response.on('error', reject);
       response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body }));
+    }).on('error', reject);
+  });
+}
+
+/** The process that answers. */
+function askUnix(socketPath: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    get({ socketPath, agent: false }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.headers['x-pid']));
     }).on('error', reject);
   });
 }
@@ -114,6 +125,35 @@ function runs(pid: number): boolean {
 }
 
 describe('workers', () => {
+  it('share unix sockets, also one that a crash has left behind', { timeout: 30_000 }, async () => {
+    const app = await startApp();
+    const file = configFile('');
+    const path = join(file, '..', 'front.sock');
+    const leave = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', leave]);
+    expect(existsSync(path)).toBe(true);
+    writeFileSync(
+      file,
+      configuration(app.port).replace('name: http, address: 127.0.0.1:0', `name: http, address: 'unix:${path}'`),
+    );
+    const portico = runPortico(['run', '-c', file]);
+    await portico.says(/"listening"/);
+    const pids = new Set<unknown>();
+    await expect
+      .poll(
+        async () => {
+          const answers = await Promise.all(Array.from({ length: 8 }, () => askUnix(path)));
+          for (const pid of answers) pids.add(pid);
+          return pids.size;
+        },
+        { timeout: 10_000, interval: 1 },
+      )
+      .toBe(2);
+    portico.child.kill('SIGTERM');
+    expect(await portico.exited).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('serve from one address, and the one admin shows the sum of them', { timeout: 40_000 }, async () => {
     const app = await startApp();
     const group = await startGroup(configuration(app.port));
