@@ -7,8 +7,7 @@ import { nodeProxy } from './contenders/node-proxies.ts';
 import { portico } from './contenders/portico.ts';
 
 const log = '{ name: access-log, config: { path: LOG } }';
-const limit =
-  '{ name: rate-limit, config: { key: client_address, max_tokens: 1000000, tokens_per_fill: 1000000 } }';
+const limit = '{ name: rate-limit, config: { key: client_address, max_tokens: 1000000, tokens_per_fill: 1000000 } }';
 /** An HS256 key that everybody may know, and the token below, which never expires and is good for nothing else. */
 const jwks =
   '{"keys":[{"kty":"oct","kid":"bench","alg":"HS256","k":"YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2g"}]}';

@@ -1,7 +1,8 @@
 /** The known word nearest to a mistyped one, if any is near enough to be meant. */
 export function didYouMean(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  // One letter off in a short word is another word more often than not.
+  let bestDistance = (word.length <= 3 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const candidate of known) {
     const distance = editDistance(fold(word), fold(candidate));
     if (distance < bestDistance) {

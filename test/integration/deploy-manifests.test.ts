@@ -224,7 +224,11 @@ describe('the Dockerfile', () => {
   });
 
   it('starts node itself, which then gets the signals', () => {
-    expect(JSON.parse(last('ENTRYPOINT').slice('ENTRYPOINT '.length))).toEqual(['node', '--max-semi-space-size=4', '/portico/src/cli.ts']);
+    expect(JSON.parse(last('ENTRYPOINT').slice('ENTRYPOINT '.length))).toEqual([
+      'node',
+      '--max-semi-space-size=4',
+      '/portico/src/cli.ts',
+    ]);
     expect(JSON.parse(last('CMD').slice('CMD '.length))).toEqual(['run', '-c', '/etc/portico/portico.yaml']);
   });
 

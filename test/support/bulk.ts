@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -81,14 +81,14 @@ export async function startBulkFront(): Promise<BulkFront> {
   async function run({ protocol, direction, bytes, rate }: BulkRun): Promise<BulkResult> {
     const start = performance.now();
     const before = rss();
-    let written = () => 0;
+    let written = 0;
     let received = 0;
     let mostUnderWay = 0;
     let mostHeld = 0;
     let growth = 0;
     const look = () => {
       const inKernel = inKernelOf(ports);
-      const underWay = written() - received;
+      const underWay = written - received;
       mostUnderWay = Math.max(mostUnderWay, underWay);
       growth = Math.max(growth, rss() - before);
       // Taken at different times while bytes flow: a queue that is counted before and after has been read from meanwhile.
@@ -96,10 +96,7 @@ export async function startBulkFront(): Promise<BulkFront> {
     };
     const interval = setInterval(look, 20);
     const slowly = (source: Readable) => readSlowly(source, rate, bytes, (count) => (received += count));
-    const fast = (sink: Writable, sent: () => number) => {
-      written = sent;
-      void writeFast(sink, bytes);
-    };
+    const fast = (sink: Writable) => void writeFast(sink, bytes, (count) => (written += count));
     try {
       await (direction === 'down' ? down() : up());
       look();
@@ -111,7 +108,7 @@ export async function startBulkFront(): Promise<BulkFront> {
     async function down(): Promise<void> {
       serve = (socket) => {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\nConnection: close\r\n\r\n`);
-        fast(socket, () => socket.bytesWritten - socket.writableLength);
+        fast(socket);
       };
       if (protocol === 'HTTP/1') {
         const client = connect(port, '127.0.0.1');
@@ -144,7 +141,7 @@ export async function startBulkFront(): Promise<BulkFront> {
         const client = connect(port, '127.0.0.1');
         client.on('error', () => {});
         client.write(`POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: ${bytes}\r\n\r\n`);
-        fast(client, () => client.bytesWritten - client.writableLength);
+        fast(client);
         await done;
         client.destroy();
       } else {
@@ -152,8 +149,7 @@ export async function startBulkFront(): Promise<BulkFront> {
         session.on('error', () => {});
         const stream = session.request({ ':method': 'POST', ':path': '/', 'content-length': bytes });
         stream.resume();
-        const { socket } = session;
-        fast(stream, () => (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0));
+        fast(stream);
         await done;
         session.destroy();
       }
@@ -212,12 +208,24 @@ function inKernelOf(ports: readonly number[]): number {
   return total;
 }
 
-async function writeFast(sink: Writable, bytes: number): Promise<void> {
-  let gone = false;
-  sink.on('error', () => (gone = true));
-  for (let left = bytes; left > 0 && !gone; left -= chunk.byteLength) {
-    const room = sink.write(left < chunk.byteLength ? chunk.subarray(0, left) : chunk);
-    if (!room) await new Promise<void>((resolve) => sink.once('drain', resolve).once('close', resolve));
-  }
-  if (sink.constructor.name !== 'Socket') sink.end();
+/** @param given told how many bytes the kernel has taken */
+function writeFast(sink: Writable, bytes: number, given: (count: number) => void): Promise<void> {
+  return new Promise((resolve) => {
+    let left = bytes;
+    sink.on('error', () => {});
+    sink.once('close', resolve);
+    const write = () => {
+      while (left > 0 && !sink.destroyed) {
+        const part = left < chunk.byteLength ? chunk.subarray(0, left) : chunk;
+        left -= part.byteLength;
+        const room = sink.write(part, (error) => {
+          if (error === null || error === undefined) given(part.byteLength);
+        });
+        if (!room) return void sink.once('drain', write);
+      }
+      if (!(sink instanceof Socket)) sink.end();
+      resolve();
+    };
+    write();
+  });
 }
