@@ -18,6 +18,8 @@ export const contenders: readonly Contender[] = [
   portico('Portico, filters off', '[]'),
   portico('Portico, default chain', `[{ name: request-id }, ${log}]`),
   portico('Portico, JWT + limit + log', `[{ name: request-id }, ${log}, ${jwt}, ${limit}]`),
+  portico('Portico, filters off, undici to the app', '[]', ['client']),
+  portico('Portico, filters off, undici and node:http', '[]', ['server', 'client']),
   nodeProxy('http-proxy-3', 'http-proxy-3.ts'),
   nodeProxy('@fastify/http-proxy', 'fastify-http-proxy.ts'),
   nginx,

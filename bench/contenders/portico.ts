@@ -1,7 +1,10 @@
 import { startOn, type Contender } from '../contender.ts';
 
-/** @param filters the chain as YAML; LOG stands for the path of an access log */
-export function portico(name: string, filters: string): Contender {
+/**
+ * @param filters the chain as YAML; LOG stands for the path of an access log
+ * @param libraries the codecs that are taken from libraries instead, to show what ours bring
+ */
+export function portico(name: string, filters: string, libraries: readonly ('server' | 'client')[] = []): Contender {
   return {
     name,
     present: () => true,
@@ -26,7 +29,11 @@ virtual_hosts:
   - { name: app, domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: app } }] }
 `,
           );
-          return [process.execPath, '--max-semi-space-size=4', 'src/cli.ts', 'run', '-c', file];
+          const program =
+            libraries.length === 0
+              ? ['src/cli.ts', 'run', '-c', file]
+              : ['bench/servers/portico-on-libraries.ts', file, ...libraries];
+          return [process.execPath, '--max-semi-space-size=4', ...program];
         },
       ),
   };

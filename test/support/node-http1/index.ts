@@ -1,0 +1,1 @@
+export { Http1Codec as NodeHttp1Codec } from './codec.ts';
