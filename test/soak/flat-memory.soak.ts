@@ -6,7 +6,7 @@ const MiB = 1024 * 1024;
 const front = await startBulkFront();
 for (const protocol of ['HTTP/1', 'HTTP/2'] as const) {
   for (const direction of ['down', 'up'] as const) {
-    await front.run({ protocol, direction, bytes: 20 * MiB, rate: 200 * MiB });
+    await front.run({ protocol, direction, bytes: 120 * MiB, rate: 150 * MiB });
     const bytes = 2048 * MiB;
     const result = await front.run({ protocol, direction, bytes, rate: 100 * MiB });
     const shown = (value: number) => `${(value / MiB).toFixed(1)} MiB`;

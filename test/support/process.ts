@@ -12,13 +12,18 @@ export interface PorticoProcess {
   readonly exited: Promise<number | string>;
 }
 
+/** As the program's first line, the image and the npm scripts have it. */
+const flags = ['--max-semi-space-size=4'];
 const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
 
 export function runPortico(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; cwd?: string; wrapper?: readonly [command: string, ...args: string[]] } = {},
 ): PorticoProcess {
-  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, cli, ...args] as [string, ...string[]];
+  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, ...flags, cli, ...args] as [
+    string,
+    ...string[],
+  ];
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
