@@ -1,0 +1,42 @@
+/** Metrics as they travel through the monitoring sidecar. Numbers stay the text that the app wrote, so that none is rounded. */
+
+export type MetricType =
+  | 'counter'
+  | 'gauge'
+  | 'histogram'
+  | 'summary'
+  | 'untyped'
+  | 'unknown'
+  | 'info'
+  | 'stateset'
+  | 'gaugehistogram';
+
+/** A metric family: what one `# TYPE` line and the samples under it say. */
+export interface MetricFamily {
+  /** Without suffixes; in OpenMetrics a counter is named without `_total`. */
+  readonly name: string;
+  readonly type: MetricType;
+  /** Unescaped; undefined when there was no `# HELP`. */
+  readonly help: string | undefined;
+  readonly unit: string | undefined;
+  readonly samples: Sample[];
+}
+
+export interface Sample {
+  /** The whole name with its suffix: `http_requests_total`, `latency_bucket`. */
+  readonly name: string;
+  /** Name, value, name, value … in the order of the text, unescaped. */
+  readonly labels: readonly string[];
+  /** As written: `1`, `+Inf`, `NaN`, `1e-320`. */
+  readonly value: string;
+  /** As written: milliseconds in the Prometheus text format, seconds with a fraction in OpenMetrics. */
+  readonly timestamp: string | undefined;
+  readonly exemplar: Exemplar | undefined;
+}
+
+export interface Exemplar {
+  readonly labels: readonly string[];
+  readonly value: string;
+  /** Seconds, as written. */
+  readonly timestamp: string | undefined;
+}
