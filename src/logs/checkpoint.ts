@@ -15,7 +15,10 @@ const positionSchema = v.object({
   offset,
   size: offset,
   seen: v.number(),
+  /** Its inode may be another file's by now. */
   deleted: v.optional(v.boolean()),
+  /** It was read to its end after it had been rotated. */
+  done: v.optional(v.boolean()),
 });
 
 /** How far a file has been shipped. */

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 
 /** Bytes as text. Those that are not UTF-8 (RFC 3629) become `\xNN`; `escaped` says that there are some. */
 export function decodeText(bytes: Buffer): { readonly text: string; readonly escaped: boolean } {
-  if (isUtf8(bytes)) return { text: bytes.utf8Slice(0, bytes.length), escaped: false };
+  if (isUtf8(bytes)) return { text: bytes.toString(), escaped: false };
   let text = '';
   let from = 0;
   let at = 0;
@@ -12,12 +12,12 @@ export function decodeText(bytes: Buffer): { readonly text: string; readonly esc
       at += length;
       continue;
     }
-    if (at > from) text += bytes.utf8Slice(from, at);
+    if (at > from) text += bytes.toString("utf8", from, at);
     text += `\\x${bytes[at]!.toString(16).padStart(2, '0')}`;
     at++;
     from = at;
   }
-  return { text: text + bytes.utf8Slice(from, at), escaped: true };
+  return { text: text + bytes.toString("utf8", from, at), escaped: true };
 }
 
 /** Length of the well-formed sequence at an offset, as table 3-7 of the Unicode Standard has them; 0 when there is none. */

@@ -132,10 +132,10 @@ export class LineSplitter {
     }
     const first = start === 0 ? from + byteOrderMark(piece, from, last) : from;
     if (this.#encoding === 'ascii') {
-      return { start, end, text: piece.latin1Slice(first, last), escaped: false, cut, cri: undefined };
+      return { start, end, text: piece.toString('latin1', first, last), escaped: false, cut, cri: undefined };
     }
     if (this.#encoding === 'utf8') {
-      return { start, end, text: piece.utf8Slice(first, last), escaped: false, cut, cri: undefined };
+      return { start, end, text: piece.toString('utf8', first, last), escaped: false, cut, cri: undefined };
     }
     const { text, escaped } = decodeText(piece.subarray(first, last));
     return { start, end, text, escaped, cut, cri: undefined };
