@@ -332,7 +332,8 @@ export class FollowedFile {
         if (Number(size) < at) return this.#replaced('it is shorter than what was read of it');
         this.#size = Number(size);
         this.#changed = mtimeNs;
-        return this.#end();
+        // Something came between reading and asking.
+        return Number(size) > at ? 'data' : this.#end();
       }
       this.#head = head;
       this.#size = Math.max(this.#size, at + bytesRead);
