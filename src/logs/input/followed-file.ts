@@ -80,6 +80,8 @@ export class FollowedFile {
   /** Why what waits for its end comes out although its end has not come. */
   #ending: 'no' | 'due' | 'replaced' | 'read' = 'no';
   #atEnd = false;
+  /** It is being read. */
+  #busy = false;
   /** Times that never jump, in milliseconds. */
   #lastData: number;
   #lastLook: number;
@@ -178,7 +180,7 @@ export class FollowedFile {
 
   /** Descriptors of files that are at no path must stay open: nobody could open them again. */
   get mayClose(): boolean {
-    return this.#state === 'live' && this.#atEnd;
+    return this.#state === 'live' && !this.#busy;
   }
 
   /** The kernel says that something has changed. */
@@ -316,6 +318,13 @@ export class FollowedFile {
 
   /** Reads the next bytes; what they make is asked for with `next`. Never rejects. */
   async read(buffer: Buffer): Promise<ReadOutcome> {
+    this.#busy = true;
+    const outcome = await this.#read(buffer);
+    this.#busy = false;
+    return outcome;
+  }
+
+  async #read(buffer: Buffer): Promise<ReadOutcome> {
     if (!(await this.open())) {
       this.#atEnd = true;
       return 'failed';
