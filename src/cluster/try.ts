@@ -1,8 +1,7 @@
-import { BodyStream, Headers, isIdempotent, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
+import { BodyStream, isIdempotent, noBody, UpstreamError, type Headers } from '../http/index.ts';
 import type { Attempt, Outcome, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readResponseHead, readTrailers } from './response-head.ts';
 import type { UpstreamAnswer } from './upstream-connection.ts';
 import { beforeResponse, duringResponse, type ExchangeFailure } from './upstream-socket.ts';
 
@@ -113,37 +112,26 @@ class Try implements UpstreamAnswer {
       return this.fail({ kind: 'request_body', cause }, true);
     }
     this.#watchIdle();
-    const fields = ['host', authority];
-    const { flat } = headers;
-    for (let at = 0; at < flat.length; at += 2) {
-      const name = flat[at]!;
-      if (!writtenByUs(name)) fields.push(name, flat[at + 1]!);
-    }
     const last = most > 0 && lease.connection.requests + 1 >= most;
-    lease.connection.send({ method, path, authority, fields, body, last }, this);
+    lease.connection.send({ method, path, authority, fields: headers.flat, body, last }, this);
   }
 
   sent(): void {
     this.#touch();
   }
 
-  inform(status: number, fields: string[]): void {
+  inform(status: number, headers: Headers): void {
     if (this.#phase.name !== 'waiting') return;
     this.#touch();
-    if (status === 101) return this.#unusable('unexpected_upgrade');
-    const headers = Headers.parsed(fields);
-    removeHopByHop(headers);
     this.#attempt.onInform(status, headers);
   }
 
-  head(status: number, fields: string[]): void {
+  head(status: number, headers: Headers, length: number | undefined): void {
     if (this.#phase.name !== 'waiting') return;
     const { lease } = this.#phase;
-    const head = readResponseHead(this.#attempt.method, status, fields);
-    if (typeof head === 'string') return this.#unusable(head);
     this.#touch();
     clearTimeout(this.#perTry);
-    const body = new BodyStream(head.length, {
+    const body = new BodyStream(length, {
       resume: () => {
         this.#paused = false;
         this.#touch();
@@ -153,9 +141,8 @@ class Try implements UpstreamAnswer {
     });
     this.#phase = { name: 'answering', lease, body };
     this.#observer.answered(status);
-    const { headers } = head;
     const { address } = this.#endpoint;
-    this.#response = { status, headers, body: head.length === 0 ? noBody : body, endpoint: address };
+    this.#response = { status, headers, body: length === 0 ? noBody : body, endpoint: address };
   }
 
   told(): void {
@@ -172,11 +159,11 @@ class Try implements UpstreamAnswer {
     return !this.#paused;
   }
 
-  end(fields: string[]): void {
+  end(trailers: Headers | undefined): void {
     if (this.#phase.name !== 'answering') return;
     const { lease, body } = this.#phase;
     this.#leave(() => lease.release());
-    body.end(readTrailers(fields));
+    body.end(trailers);
   }
 
   fail(failure: ExchangeFailure, untouched: boolean): void {
@@ -202,11 +189,6 @@ class Try implements UpstreamAnswer {
   #maySendAgain(lease: Lease, untouched: boolean): boolean {
     const { body, method } = this.#attempt;
     return body.whole !== undefined && (untouched || (lease.wasLongIdle && isIdempotent(method)));
-  }
-
-  #unusable(reason: string): void {
-    const details = `upstream_protocol_error{${reason}}`;
-    this.#stop(() => new UpstreamError(502, 'UPE', details, { untouched: false, endpoint: this.#endpoint.address }));
   }
 
   #timeout(details: string, untouched: boolean): UpstreamError {
@@ -273,29 +255,6 @@ class Try implements UpstreamAnswer {
     };
     clearTimeout(this.#idle);
     this.#idle = setTimeout(look, idleTimeout);
-  }
-}
-
-/**
- * Framing and host are written by who owns them. `expect` was answered by the listener, which alone knows the client;
- * our own request never waits for a 100.
- */
-function writtenByUs(name: string): boolean {
-  switch (name.length) {
-    case 4:
-      return name.toLowerCase() === 'host';
-    case 6:
-      return name.toLowerCase() === 'expect';
-    case 7:
-      return name.toLowerCase() === 'upgrade';
-    case 10:
-      return name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive';
-    case 14:
-      return name.toLowerCase() === 'content-length';
-    case 17:
-      return name.toLowerCase() === 'transfer-encoding';
-    default:
-      return false;
   }
 }
 

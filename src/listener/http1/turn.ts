@@ -272,8 +272,9 @@ export class Turn implements Served, WriterHost {
     this.#host.arrived();
     const reply = refuse(fault.status, fault.details);
     this.#context.serve.counters.protocolError(fault.details);
-    content.stream.fail(new Error(fault.details));
+    // First, or the answer would be that to a request which could not be sent whole.
     this.#watch.end({ kind: 'reply', reply });
+    content.stream.fail(new Error(fault.details));
   }
 
   /** The request takes too long to arrive; nobody's concern any more once it is being answered. */
@@ -300,8 +301,8 @@ export class Turn implements Served, WriterHost {
     const content = this.#content;
     this.#content = done;
     this.#broken = true;
-    if (content.kind !== 'done') content.stream.fail(reason);
     this.#watch.end({ kind: 'gone', reason });
+    if (content.kind !== 'done') content.stream.fail(reason);
   }
 
   /** The rest of the content is short and on its way: reading past it is cheaper than a new connection. */

@@ -97,8 +97,8 @@ export class Http1Connection {
       return;
     }
     last.refused = refused;
-    last.body?.break(new Error(refused.local.details));
     last.watch.end({ kind: 'reply', reply: refused });
+    last.body?.break(new Error(refused.local.details));
   }
 
   /** The request took too long to arrive. That is nobody's concern any more once it is being answered. */
