@@ -36,6 +36,7 @@ const maxResponseFields = 1000;
 const maxInterim = 1000;
 /** Content up to this size is copied behind its head so that both leave in one write. */
 const oneWrite = 16 * 1024;
+const nothing = Buffer.alloc(0);
 
 /** Methods for which an app expects to be told that there is no content (RFC 9110 §8.6). */
 const anticipatesContent = new Set(['POST', 'PUT', 'PATCH']);
@@ -312,7 +313,7 @@ class Exchanging implements BodySink {
         const mine = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left);
         this.#left -= mine.length;
         if (mine.length > 0 && !answer.data(mine) && this.#left > 0) this.#socket.pause();
-        if (this.#left === 0) this.#complete(undefined, bytes.subarray(mine.length));
+        if (this.#left === 0) this.#complete(undefined, mine === bytes ? nothing : bytes.subarray(mine.length));
         return;
       }
       case 'chunked': {

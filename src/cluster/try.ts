@@ -1,4 +1,4 @@
-import { BodyStream, isIdempotent, noBody, UpstreamError, type Headers } from '../http/index.ts';
+import { BodyStream, isIdempotent, noBody, UpstreamError, type CancelListener, type Headers } from '../http/index.ts';
 import type { Attempt, Outcome, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -48,19 +48,20 @@ type Phase =
   | { readonly name: 'answering'; readonly lease: Lease; readonly body: BodyStream }
   | { readonly name: 'over' };
 
+const connecting: Phase = { name: 'connecting', giveUp() {} };
 const over: Phase = { name: 'over' };
 
-class Try implements UpstreamAnswer {
+class Try implements UpstreamAnswer, CancelListener {
   readonly #attempt: Attempt;
   readonly #endpoint: Endpoint;
   readonly #options: TryOptions;
   readonly #observer: TryObserver;
   readonly #done: Outcome;
-  #phase: Phase = { name: 'connecting', giveUp: () => {} };
-  #withdraw: () => void = () => {};
+  #phase: Phase = connecting;
   #perTry: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #lastByte = 0;
+  /** A byte went by since the idle timer rang last. */
+  #touched = false;
   /** Its head is here, and what came with the head is being read. */
   #response: UpstreamResponse | undefined;
   /** We have asked for silence, so silence is nobody's fault. */
@@ -82,15 +83,16 @@ class Try implements UpstreamAnswer {
         perTryTimeout,
       );
     }
-    this.#withdraw = cancellation.onCancel((reason) =>
-      this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)),
-    );
+    cancellation.add(this);
     if (this.#phase.name !== 'over') this.#connect(this.#attempt.fresh === true);
   }
 
   #connect(fresh: boolean): void {
+    const { pool } = this.#options;
+    const ready = fresh ? undefined : pool.takeReady(this.#endpoint);
+    if (ready !== undefined) return this.#send(ready);
     let done = false;
-    const giveUp = this.#options.pool.acquire(this.#endpoint, fresh, (error, lease) => {
+    const giveUp = pool.acquire(this.#endpoint, fresh, (error, lease) => {
       done = true;
       if (lease === undefined) this.#fail(error!);
       else this.#send(lease);
@@ -195,6 +197,11 @@ class Try implements UpstreamAnswer {
     return new UpstreamError(504, 'UT', details, { untouched, endpoint: this.#endpoint.address });
   }
 
+  /** Nobody waits for the answer any more. */
+  cancelled(reason: Error): void {
+    this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched));
+  }
+
   /** Ends the try from outside, wherever it stands. */
   #stop(error: (untouched: boolean) => UpstreamError): void {
     const phase = this.#phase;
@@ -233,28 +240,31 @@ class Try implements UpstreamAnswer {
     this.#phase = over;
     clearTimeout(this.#perTry);
     clearTimeout(this.#idle);
-    this.#withdraw();
+    this.#attempt.cancellation.remove(this);
     letGo();
     this.#observer.over();
   }
 
   #touch(): void {
-    this.#lastByte = this.#options.now();
+    this.#touched = true;
   }
 
-  /** One timer that looks at the clock when it rings: bytes are many, and moving a timer for each of them costs. */
+  /** One timer that looks back when it rings: bytes are many, and even to look at the clock for each of them costs. */
   #watchIdle(): void {
     const { idleTimeout } = this.#attempt;
     if (idleTimeout === 0) return;
-    this.#touch();
+    // In eighths, so that silence is noticed when it has lasted for at most an eighth more than it may.
+    const interval = Math.ceil(idleTimeout / 8);
+    let silent = 0;
+    this.#touched = false;
     const look = () => {
-      const silent = this.#paused ? 0 : this.#options.now() - this.#lastByte;
-      // A timer may ring a fraction of a millisecond early.
-      if (silent >= idleTimeout - 1) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
-      else this.#idle = setTimeout(look, idleTimeout - silent);
+      silent = this.#touched || this.#paused ? 0 : silent + interval;
+      this.#touched = false;
+      if (silent >= idleTimeout) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
+      else this.#idle?.refresh();
     };
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(look, idleTimeout);
+    this.#idle = setTimeout(look, interval);
   }
 }
 

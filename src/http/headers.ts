@@ -79,6 +79,11 @@ export class Headers implements Iterable<[name: string, value: string]> {
   /** Replaces every line of the name by one, at the place of the first. @throws TypeError on a bad name or value */
   set(name: string, value: string): void {
     check(name, value);
+    this.put(name, value);
+  }
+
+  /** {@link set} for a name and a value that are known to be good: constants of ours, and what a codec has checked. */
+  put(name: string, value: string): void {
     const lower = name.toLowerCase();
     const first = this.#find(lower, 0);
     if (first < 0) {

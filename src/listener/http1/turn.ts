@@ -156,8 +156,7 @@ export class Turn implements Served, WriterHost {
       upgrade: undefined,
     };
     const protocol = read.refused === undefined && body === noBody ? upgradeProtocol(head) : undefined;
-    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol))
-      return request;
+    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol)) return request;
     this.#tunnelOffered = true;
     this.#host.leaveHttp();
     return { ...request, upgrade: { protocol, socket: this.#socket, head: behind } };
@@ -289,6 +288,11 @@ export class Turn implements Served, WriterHost {
   /** The client does not read the answer. */
   stuck(): void {
     this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
+  }
+
+  /** @param now on the context's clock */
+  look(now: number): void {
+    this.#watch.look(now);
   }
 
   writable(): void {

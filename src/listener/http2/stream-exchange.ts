@@ -98,6 +98,7 @@ export class StreamExchange implements Served {
 
   /** @param held content was kept from arriving on this connection */
   look(now: number, held: boolean): void {
+    this.#watch.look(now);
     if (this.#body?.finished === false && !this.#writer.started) {
       const fault = this.#pace!.fault(now, this.exchange.bytesReceived, held);
       if (fault !== undefined) return this.#late(fault);

@@ -71,6 +71,11 @@ export class Http1Connection {
     return this.#turns.length === 0;
   }
 
+  /** Called now and then. */
+  look(now: number): void {
+    for (const turn of this.#turns) turn.watch.look(now);
+  }
+
   get state(): string {
     return this.#state;
   }
