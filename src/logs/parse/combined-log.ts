@@ -76,11 +76,14 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b
 /** Takes back what Apache and nginx escape. Bytes in a row that are UTF-8 become text, others stay as they are written. */
 export function unescapeLog(text: string): string {
   if (!text.includes('\\')) return text;
-  return text.replace(/((?:\\x[0-9A-Fa-f]{2})+)|\\([^])/g, (whole, bytes: string | undefined, char: string | undefined) => {
-    if (bytes !== undefined) return decodeBytes(bytes);
-    if (char === '"' || char === '\\') return char;
-    return escapes[char!] ?? whole;
-  });
+  return text.replace(
+    /((?:\\x[0-9A-Fa-f]{2})+)|\\([^])/g,
+    (whole, bytes: string | undefined, char: string | undefined) => {
+      if (bytes !== undefined) return decodeBytes(bytes);
+      if (char === '"' || char === '\\') return char;
+      return escapes[char!] ?? whole;
+    },
+  );
 }
 
 function decodeBytes(escaped: string): string {

@@ -12,7 +12,12 @@ export function parseExactly(text: string): unknown {
 }
 
 function withExactNumbers(text: string): unknown {
-  return JSON.parse(text, function keepDigits(this: unknown, _key: string, value: unknown, context?: { source: string }) {
+  return JSON.parse(text, function keepDigits(
+    this: unknown,
+    _key: string,
+    value: unknown,
+    context?: { source: string },
+  ) {
     if (typeof value !== 'number' || context === undefined) return value;
     return sameDecimal(context.source, String(value)) ? value : context.source;
   } as (this: unknown, key: string, value: unknown) => unknown);

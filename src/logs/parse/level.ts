@@ -34,7 +34,10 @@ const known: Readonly<Record<string, Level>> = {
 
 const names = new Map<string, Level>();
 for (const [word, level] of Object.entries(known)) {
-  names.set(word, level).set(word.toUpperCase(), level).set(word[0]!.toUpperCase() + word.slice(1), level);
+  names
+    .set(word, level)
+    .set(word.toUpperCase(), level)
+    .set(word[0]!.toUpperCase() + word.slice(1), level);
 }
 
 /**

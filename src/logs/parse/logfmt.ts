@@ -108,11 +108,14 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b
 function unquote(text: string): string | undefined {
   if (!text.includes('\\')) return text;
   let broken = false;
-  const value = text.replace(/\\(?:u([0-9A-Fa-f]{4})|([^]))/g, (whole, hex: string | undefined, char: string | undefined) => {
-    if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
-    if (char === '"' || char === '\\') return char;
-    if (char === 'u') broken = true;
-    return escapes[char!] ?? whole;
-  });
+  const value = text.replace(
+    /\\(?:u([0-9A-Fa-f]{4})|([^]))/g,
+    (whole, hex: string | undefined, char: string | undefined) => {
+      if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
+      if (char === '"' || char === '\\') return char;
+      if (char === 'u') broken = true;
+      return escapes[char!] ?? whole;
+    },
+  );
   return broken ? undefined : value;
 }
