@@ -139,7 +139,9 @@ export class Shipping {
     await outlet.close();
     this.#former.delete(outlet);
     if (!signal.aborted || this.#stopped) return;
-    this.#parts.log.warn('the former output did not take all it was given; the rest is read again and goes to the new one');
+    this.#parts.log.warn(
+      'the former output did not take all it was given; the rest is read again and goes to the new one',
+    );
     for (const file of this.files.all) if (!file.settled) file.rewind();
     this.#pipeline.wake();
   }

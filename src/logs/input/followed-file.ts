@@ -9,7 +9,16 @@ import type { RawRecord } from '../record.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
 import { FileSource } from './file-source.ts';
 import type { FollowStats } from './follow-stats.ts';
-import { bears, fingerprintOf, headLength, nodeKey, nodeOf, sourceKey, type FileNode, type Fingerprint } from './identity.ts';
+import {
+  bears,
+  fingerprintOf,
+  headLength,
+  nodeKey,
+  nodeOf,
+  sourceKey,
+  type FileNode,
+  type Fingerprint,
+} from './identity.ts';
 import type { OpenFiles } from './open-files.ts';
 
 /** Milliseconds from one look to the next, however often the kernel tells of changes: what was written by then is read together. */
@@ -67,6 +76,8 @@ export class FollowedFile {
   #state: FileState = 'live';
   #handle: FileHandle | undefined;
   #size: number;
+  /** A size that it had while it began as it does: what is seen later may be that of other content in its place. */
+  #sizeForSure: number;
   /** Time of the last change, as the file system says it. */
   #changed = -1n;
   #head: Buffer;
@@ -99,6 +110,7 @@ export class FollowedFile {
     this.#node = options.node;
     this.#path = options.path;
     this.#size = options.size;
+    this.#sizeForSure = options.size;
     this.#head = options.head;
     this.#generation = position?.generation ?? options.generation ?? 0;
     const offset = position?.offset ?? options.offset ?? 0;
@@ -157,7 +169,10 @@ export class FollowedFile {
 
   /** Bytes that are not acknowledged, with those of former contents. */
   get lag(): number {
-    const former = this.#former.reduce((sum, { ledger, end }) => sum + (ledger.underWay > 0 ? end - ledger.acknowledged : 0), 0);
+    const former = this.#former.reduce(
+      (sum, { ledger, end }) => sum + (ledger.underWay > 0 ? end - ledger.acknowledged : 0),
+      0,
+    );
     return Math.max(0, this.#size - this.#ledger.acknowledged) + former;
   }
 
@@ -222,7 +237,8 @@ export class FollowedFile {
   #plan(): void {
     const { poll_interval: poll } = this.#follow;
     const still = this.#lastLook - this.#lastGrowth;
-    const interval = this.#state === 'live' ? Math.min(Math.max(poll, still / 10), Math.max(poll, longestInterval)) : poll;
+    const interval =
+      this.#state === 'live' ? Math.min(Math.max(poll, still / 10), Math.max(poll, longestInterval)) : poll;
     this.#nextLook = this.#lastLook + interval;
   }
 
@@ -330,12 +346,14 @@ export class FollowedFile {
       return 'failed';
     }
     const at = this.#splitter.loaded;
+    const size = this.#size;
     try {
       const handle = this.#handle!;
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
       // After the bytes: if the file begins as it did, it has not been truncated before they were read.
       const head = await this.#readHead(handle, at, buffer, bytesRead);
       if (head === undefined) return this.#replaced('it begins with other bytes');
+      this.#sizeForSure = Math.max(size, at + bytesRead);
       if (bytesRead === 0) {
         const { size, mtimeNs } = await handle.stat({ bigint: true });
         if (Number(size) < at) return this.#replaced('it is shorter than what was read of it');
@@ -370,7 +388,8 @@ export class FollowedFile {
     const now = head.subarray(0, bytesRead);
     if (now.length < known.length || known.compare(now, 0, known.length) !== 0) return undefined;
     // The very first bytes have nothing before them to compare, but themselves.
-    if (at === 0 && now.compare(read, 0, Math.min(now.length, length), 0, Math.min(now.length, length)) !== 0) return undefined;
+    if (at === 0 && now.compare(read, 0, Math.min(now.length, length), 0, Math.min(now.length, length)) !== 0)
+      return undefined;
     return known.length === now.length ? known : now;
   }
 
@@ -384,7 +403,7 @@ export class FollowedFile {
   }
 
   #replaced(how: string): ReadOutcome {
-    const lost = Math.max(0, this.#size - this.#splitter.loaded);
+    const lost = Math.max(0, this.#sizeForSure - this.#splitter.loaded);
     this.stats.truncations.add();
     if (lost > 0) {
       this.stats.lostBytes.add(lost);
@@ -447,6 +466,7 @@ export class FollowedFile {
     this.#source = undefined;
     this.#head = Buffer.alloc(0);
     this.#size = 0;
+    this.#sizeForSure = 0;
     this.#holeBytes = 0;
     this.#ledger = new Ledger(0);
     this.#splitter = new LineSplitter({ maxLineBytes: this.#input.max_line_bytes, offset: 0 });
@@ -498,7 +518,8 @@ export class FollowedFile {
 
   /** Goes on with other options. What has not been given out is read again. */
   configure(input: InputConfig, follow: FollowConfig): void {
-    const same = JSON.stringify(framingOptions(input), showPattern) === JSON.stringify(framingOptions(this.#input), showPattern);
+    const same =
+      JSON.stringify(framingOptions(input), showPattern) === JSON.stringify(framingOptions(this.#input), showPattern);
     this.#input = input;
     this.#follow = follow;
     if (!same) this.#reread(this.resume);
