@@ -7,7 +7,10 @@ import { Courier, type CourierView } from './courier.ts';
 import { DeadLetterFile } from './dead-letter-file.ts';
 import { DeliveryStats, observeLevels } from './delivery-stats.ts';
 import type { OutputView } from './outcome.ts';
+import { inMemory } from './in-memory.ts';
+import { onDisk } from './disk/on-disk.ts';
 import { createOutput } from './outputs/index.ts';
+import type { DiskView } from './kept.ts';
 import { SeldomLog } from './seldom-log.ts';
 import { Sender } from './sender.ts';
 
@@ -38,15 +41,6 @@ export interface DeliveryView extends CourierView {
   readonly dead_letter: { readonly path: string; readonly blocked: boolean } | null;
 }
 
-export interface DiskView {
-  readonly path: string;
-  readonly bytes: number;
-  readonly limit_bytes: number;
-  readonly segments: number;
-  /** Records wait because it is full or cannot be written. */
-  readonly blocked: boolean;
-}
-
 export interface DeliveryDeps {
   readonly log: ProcessLog;
   readonly stats: Stats;
@@ -65,43 +59,43 @@ export async function createDelivery(config: DeliveryConfig, deps: DeliveryDeps)
   const output = createOutput(config, clock);
   const deadLetters = new DeadLetterFile(config.dead_letter, { clock, stats, log, random });
   const courier = new Courier({ output, deadLetters, retry: config.retry, clock, random, stats, log });
-  const bufferBytes = config.buffer.kind === 'disk' ? config.buffer.memory_bytes : config.buffer.max_bytes;
-  const makeSender = (bytes: number, delivered: (records: readonly LogRecord[]) => void) =>
-    new Sender({
-      maxRecords: config.batch.max_records,
-      maxBytes: config.batch.max_bytes,
-      maxWait: config.batch.max_wait,
-      bufferBytes: bytes,
-      lanes: config.max_in_flight,
-      courier,
-      clock,
-      delivered,
-    });
-  const sender = makeSender(bufferBytes, (records) => deps.acknowledged(records));
-  observeLevels(deps.stats, () => ({
-    records: sender.records,
-    bytes: sender.bytes,
-    oldest: sender.oldest,
-    diskBytes: 0,
-  }));
+  const { buffer } = config;
+  const acknowledged = (records: readonly LogRecord[]) => deps.acknowledged(records);
+  const limit = buffer.kind === 'disk' ? buffer.memory_bytes : buffer.max_bytes;
+  const makeSender = (bufferBytes: number, delivered: (records: readonly LogRecord[]) => void) => {
+    const { max_records: maxRecords, max_bytes: maxBytes, max_wait: maxWait } = config.batch;
+    const lanes = config.max_in_flight;
+    return new Sender({ maxRecords, maxBytes, maxWait, bufferBytes, lanes, courier, clock, delivered });
+  };
+  const kept =
+    buffer.kind === 'memory'
+      ? inMemory(makeSender(limit, acknowledged))
+      : await onDisk(buffer, { makeSender, deadLetters, stats, log, clock, random, acknowledged });
+  observeLevels(deps.stats, () => {
+    const { records, bytes, disk } = kept.levels();
+    return { records, bytes, oldest: kept.oldest(), diskBytes: disk?.bytes ?? 0 };
+  });
 
   return {
-    offer: (record) => sender.offer(record),
-    room: () => sender.room(),
-    flush: (signal) => sender.flush(signal),
+    offer: (record) => kept.offer(record),
+    room: () => kept.room(),
+    flush: (signal) => kept.flush(signal),
     async close() {
-      await sender.close();
+      await kept.close();
       await Promise.all([output.close(), deadLetters.close()]);
     },
-    show: () => ({
-      output: output.show(),
-      ...courier.show(),
-      buffered: { records: sender.records, bytes: sender.bytes, limit_bytes: bufferBytes },
-      disk: null,
-      oldest_ms: Math.round(sender.oldest),
-      records: { ...stats.totals },
-      dead_letter:
-        config.dead_letter === undefined ? null : { path: config.dead_letter.path, blocked: deadLetters.blocked },
-    }),
+    show() {
+      const { records, bytes, disk } = kept.levels();
+      const { dead_letter: deadLetter } = config;
+      return {
+        output: output.show(),
+        ...courier.show(),
+        buffered: { records, bytes, limit_bytes: limit },
+        disk,
+        oldest_ms: Math.round(kept.oldest()),
+        records: { ...stats.totals },
+        dead_letter: deadLetter === undefined ? null : { path: deadLetter.path, blocked: deadLetters.blocked },
+      };
+    },
   };
 }
