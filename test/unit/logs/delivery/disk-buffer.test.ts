@@ -1,9 +1,8 @@
-import { appendFile, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { startDelivery } from '../../../support/delivery-harness.ts';
-import { makeRecords, messagesOf } from '../../../support/delivery-harness.ts';
+import { makeRecords, messagesOf, startDelivery } from '../../../support/delivery-harness.ts';
 import { startLinesServer, type MessageStore } from '../../../support/log-stores.ts';
 
 async function folder(): Promise<string> {
@@ -136,4 +135,21 @@ it('drops the oldest when it is full and told to, counts them, and delivers each
   await vi.waitFor(() => expect(store.messages).toHaveLength(300 - dropped), 15_000);
   expect(store.messages.at(-1)).toBe('line 299');
   expect(new Set(store.messages).size).toBe(300 - dropped);
+});
+
+it('acknowledges nothing while the disk cannot be written, says so, and goes on when it can', async () => {
+  const [store, base] = [await startLines(), await folder()];
+  const path = join(base, 'buffer');
+  const { offer, flush, acknowledged, delivery, lines, metric } = await start(store, path);
+  await rm(path, { recursive: true });
+  await offer(makeRecords(3));
+  const flushed = flush();
+  await vi.waitFor(() => expect(delivery.show().disk?.blocked).toBe(true), 10_000);
+  expect(acknowledged).toEqual([]);
+  expect(lines.join('\n')).toContain('the disk buffer cannot be written');
+  expect(await metric('portico_logs_delivery_write_failures_total')).toBeGreaterThan(0);
+  await mkdir(path);
+  await flushed;
+  expect(acknowledged).toHaveLength(3);
+  await vi.waitFor(() => expect(store.messages).toEqual(['line 0', 'line 1', 'line 2']), 10_000);
 });
