@@ -67,6 +67,8 @@ export class FollowedFile {
   #state: FileState = 'live';
   #handle: FileHandle | undefined;
   #size: number;
+  /** What its size was at least before it can have been truncated. */
+  #sureSize = 0;
   /** Time of the last change, as the file system says it. */
   #changed = -1n;
   #head: Buffer;
@@ -80,6 +82,8 @@ export class FollowedFile {
   /** Why what waits for its end comes out although its end has not come. */
   #ending: 'no' | 'due' | 'replaced' | 'read' = 'no';
   #atEnd = false;
+  /** It is being read. */
+  #busy = false;
   /** Times that never jump, in milliseconds. */
   #lastData: number;
   #lastLook: number;
@@ -178,7 +182,7 @@ export class FollowedFile {
 
   /** Descriptors of files that are at no path must stay open: nobody could open them again. */
   get mayClose(): boolean {
-    return this.#state === 'live' && this.#atEnd;
+    return this.#state === 'live' && !this.#busy;
   }
 
   /** The kernel says that something has changed. */
@@ -316,6 +320,13 @@ export class FollowedFile {
 
   /** Reads the next bytes; what they make is asked for with `next`. Never rejects. */
   async read(buffer: Buffer): Promise<ReadOutcome> {
+    this.#busy = true;
+    const outcome = await this.#read(buffer);
+    this.#busy = false;
+    return outcome;
+  }
+
+  async #read(buffer: Buffer): Promise<ReadOutcome> {
     if (!(await this.open())) {
       this.#atEnd = true;
       return 'failed';
@@ -337,6 +348,7 @@ export class FollowedFile {
       }
       this.#head = head;
       this.#size = Math.max(this.#size, at + bytesRead);
+      this.#sureSize = this.#size;
       this.#lastData = this.#parts.clock.monotonic();
       this.stats.bytes.add(bytesRead);
       this.#splitter.load(buffer.subarray(0, bytesRead));
@@ -375,7 +387,7 @@ export class FollowedFile {
   }
 
   #replaced(how: string): ReadOutcome {
-    const lost = Math.max(0, this.#size - this.#splitter.loaded);
+    const lost = Math.max(0, this.#sureSize - this.#splitter.loaded);
     this.stats.truncations.add();
     if (lost > 0) {
       this.stats.lostBytes.add(lost);
@@ -438,6 +450,7 @@ export class FollowedFile {
     this.#source = undefined;
     this.#head = Buffer.alloc(0);
     this.#size = 0;
+    this.#sureSize = 0;
     this.#holeBytes = 0;
     this.#ledger = new Ledger(0);
     this.#splitter = new LineSplitter({ maxLineBytes: this.#input.max_line_bytes, offset: 0 });

@@ -248,7 +248,8 @@ export class FollowedFiles {
       );
       this.#files.set(key, file);
       if (!rest) this.#byPath.set(path, file);
-      await file.open();
+      // So that it can be read even when it is gone by then.
+      if (this.#open.room) await file.open();
       this.#parts.log.info(position === undefined ? 'following a file' : 'following a file from where it was left', {
         path,
         input: input.name,

@@ -19,6 +19,11 @@ export class OpenFiles {
     return this.#open.size;
   }
 
+  /** One more may be opened without closing another. */
+  get room(): boolean {
+    return this.#open.size < this.most;
+  }
+
   used(file: Openable): void {
     if (this.#open.delete(file)) this.#open.add(file);
   }
@@ -31,7 +36,7 @@ export class OpenFiles {
       if (candidate === file || !candidate.mayClose) continue;
       this.#open.delete(candidate);
       await candidate.letGo();
-      return;
+      if (this.#open.size <= this.most) return;
     }
   }
 
