@@ -109,7 +109,11 @@ export class Courier {
     const { output, stats, clock } = this.#options;
     stats.rawBytes.add(batch.raw);
     stats.sentBytes.add(batch.body.byteLength);
-    const outcome = await output.send(batch, signal);
+    const outcome = await output.send(batch, signal).catch((error: unknown): Outcome => {
+      signal.throwIfAborted();
+      // A mistake of ours in reading an answer must cost patience, not records.
+      return { kind: 'retry', cause: 'unclear', reason: String(error) };
+    });
     const failed = causeOf(outcome);
     stats.attempt(failed ?? 'delivered');
     if (failed === undefined) {

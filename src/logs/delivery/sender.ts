@@ -38,7 +38,11 @@ export class Sender {
     const deliver = (records: readonly LogRecord[]) => courier.deliver(records, this.#abort.signal);
     const done = (batch: Batch) => this.#done(batch);
     this.#lanes = Array.from({ length: options.lanes }, () => new Lane({ ...limits, deliver, done }));
-    this.#running = Promise.allSettled(this.#lanes.map((lane) => lane.run()));
+    // A lane ends by being closed. Anything else is a mistake of ours that nobody handles, and must be heard.
+    const quietly = (error: unknown) => {
+      if (!this.#abort.signal.aborted) throw error;
+    };
+    this.#running = Promise.all(this.#lanes.map((lane) => lane.run().catch(quietly)));
   }
 
   get records(): number {

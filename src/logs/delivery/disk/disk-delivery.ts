@@ -41,7 +41,11 @@ export class DiskDelivery {
 
   constructor(options: DiskDeliveryOptions) {
     this.#options = options;
-    this.#running = Promise.allSettled([this.#write(), this.#send()]);
+    // The loops end by being closed. Anything else is a mistake of ours that nobody handles, and must be heard.
+    const quietly = (error: unknown) => {
+      if (!this.#abort.signal.aborted) throw error;
+    };
+    this.#running = Promise.all([this.#write().catch(quietly), this.#send().catch(quietly)]);
   }
 
   /** The disk is full or ill, and what is offered waits. */

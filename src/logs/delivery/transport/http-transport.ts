@@ -79,13 +79,16 @@ export class HttpTransport {
     }
     const target = this.#rotation.pick();
     const timeout = AbortSignal.timeout(this.#config.request_timeout);
+    const either = AbortSignal.any([signal, timeout]);
     try {
-      const answer = await this.#exchange(target, {
-        path: target.path + path + showQuery(target.query, query),
+      const exchange = this.#exchange(target, {
+        path: (target.path + path || '/') + showQuery(target.query, query),
         headers: { ...this.#config.headers, ...headers, ...(authorization !== undefined && { authorization }) },
         body,
-        signal: AbortSignal.any([signal, timeout]),
+        signal: either,
       });
+      // The client's own way of giving up may take its time, as when a name is being resolved.
+      const answer = await Promise.race([exchange, rejectOn(either)]);
       if (answer.status === 502 || answer.status === 503 || answer.status === 504) this.#rotation.failed(target);
       else this.#rotation.worked(target);
       return answer;
@@ -169,6 +172,12 @@ export class HttpTransport {
       old?.close().catch(() => {});
     }
   }
+}
+
+function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }
 
 function showQuery(...parts: readonly string[]): string {
