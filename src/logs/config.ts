@@ -1,6 +1,9 @@
 import * as v from 'valibot';
 import { doc, duration } from '../options/index.ts';
 import { followSchema, inputSchema } from './input/config.ts';
+import { parserEntry } from './processing-config.ts';
+
+const parsedInputSchema = v.strictObject({ ...inputSchema.entries, parser: parserEntry });
 
 const stateSchema = v.strictObject({
   folder: v.optional(
@@ -31,7 +34,7 @@ export const readingEntries = {
   inputs: doc(
     'Files to follow. A file that several inputs ask for belongs to the first of them.',
     v.pipe(
-      v.array(inputSchema),
+      v.array(parsedInputSchema),
       v.minLength(1, 'must list at least one input'),
       v.check(
         (inputs) => new Set(inputs.map(({ name }) => name)).size === inputs.length,

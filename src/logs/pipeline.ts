@@ -1,3 +1,4 @@
+import type { ProcessLog } from '../process-log.ts';
 import type { CounterHandle } from '../stats/index.ts';
 import type { FollowedFile } from './input/followed-file.ts';
 import type { FollowedFiles } from './input/followed-files.ts';
@@ -14,8 +15,11 @@ export interface PipelineParts {
   readonly files: FollowedFiles;
   readonly process: Process;
   readonly outlet: Outlet;
+  readonly log: ProcessLog;
   /** Records that a rule has dropped. */
   readonly dropped: CounterHandle;
+  /** Records that could not be processed, and are shipped as they were read. */
+  readonly unprocessed: CounterHandle;
 }
 
 /**
@@ -24,7 +28,9 @@ export interface PipelineParts {
  */
 export class Pipeline {
   readonly #files: FollowedFiles;
+  readonly #log: ProcessLog;
   readonly #dropped: CounterHandle;
+  readonly #unprocessed: CounterHandle;
   readonly #piece = Buffer.allocUnsafeSlow(pieceSize);
   /** Files of the records that are under way, by the key of their source. */
   readonly #owners = new Map<string, FollowedFile>();
@@ -38,7 +44,9 @@ export class Pipeline {
   /** Time that never jumps, in milliseconds. */
   #forgetAt = 0;
 
-  constructor({ files, process, outlet, dropped }: PipelineParts) {
+  constructor({ files, process, outlet, log, dropped, unprocessed }: PipelineParts) {
+    this.#log = log;
+    this.#unprocessed = unprocessed;
     this.#files = files;
     this.#process = process;
     this.#outlet = outlet;
@@ -126,7 +134,7 @@ export class Pipeline {
   async #handOver(file: FollowedFile): Promise<void> {
     for (let raw = file.next(); raw !== undefined; raw = file.next()) {
       if (!this.#owners.has(raw.source.key)) this.#owners.set(raw.source.key, file);
-      const record = this.#process(raw);
+      const record = this.#make(raw);
       if (record === undefined) {
         this.#dropped.add();
         file.ledger.skip(file.resume);
@@ -136,6 +144,18 @@ export class Pipeline {
       if (this.#outlet.offer(record)) continue;
       await this.#room();
       if (this.#stopped) return;
+    }
+  }
+
+  /** A record that nobody foresaw must not keep the others from being shipped. */
+  #make(raw: RawRecord): LogRecord | undefined {
+    try {
+      return this.#process(raw);
+    } catch (error) {
+      this.#unprocessed.add();
+      this.#log.error('a record could not be processed; it is shipped as it was read', { path: raw.source.path, error });
+      const { source, start, end, text, readAt } = raw;
+      return { source, start, end, time: readAt, nanos: 0, fields: { message: text, processing_error: String(error) } };
     }
   }
 

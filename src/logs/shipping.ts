@@ -82,7 +82,11 @@ export class Shipping {
       const dropped = parts.stats
         .counter('portico_logs_dropped_records_total', 'Records that a rule has dropped.')
         .with({});
-      const pipeline = new Pipeline({ files, process: destination.process, outlet, dropped });
+      const unprocessed = parts.stats
+        .counter('portico_logs_unprocessed_records_total', 'Records that could not be processed, and were shipped as they were read.')
+        .with({});
+      const { process } = destination;
+      const pipeline = new Pipeline({ files, process, outlet, dropped, unprocessed, log: parts.log });
       shipping = new Shipping(config, parts, { files, checkpoint, lock, pipeline, outlet });
     } catch (error) {
       await lock.release();
