@@ -26,6 +26,8 @@ export class PushOutput {
   /** Appends go one after the other: a queue that blocks holds the next one back. */
   #storing: Promise<void> = Promise.resolve();
   #ending = false;
+  /** Ends the wait for something to deliver. */
+  #wake: () => void = () => {};
 
   constructor(config: OutputConfig, deps: PushDeps, queue: PushQueue, stats: PushStats) {
     this.#config = config;
@@ -51,7 +53,7 @@ export class PushOutput {
     // A queue that blocks may not have room before the end.
     await Promise.race([stored, aborted(this.#stop.signal)]);
     this.#ending = true;
-    if (this.#queue.depth.records === 0) this.#stop.abort();
+    this.#wake();
     await this.#delivering;
     clearTimeout(limit);
     this.#stop.abort();
@@ -75,10 +77,15 @@ export class PushOutput {
       const record = await this.#queue.next();
       if (record === undefined) {
         if (this.#ending) return;
-        await Promise.race([this.#queue.arrival(), aborted(this.#stop.signal)]);
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          void this.#queue.arrival().then(resolve);
+        });
         continue;
       }
-      if (!(await this.#deliverOne(readBatch(record.bytes)))) return;
+      const batch = readBatch(record.bytes);
+      if (batch === undefined) this.#stats.dropped('damaged').add();
+      else if (!(await this.#deliverOne(batch))) return;
       this.#queue.acknowledge(record.sequence);
       this.#showDepth();
     }
