@@ -25,6 +25,7 @@ export class PushOutput {
   #version: RemoteWriteVersion;
   /** Appends go one after the other: a queue that blocks holds the next one back. */
   #storing: Promise<void> = Promise.resolve();
+  #offering = false;
   #ending = false;
   /** Ends the wait for something to deliver. */
   #wake: () => void = () => {};
@@ -41,9 +42,18 @@ export class PushOutput {
     this.#delivering = this.#deliver();
   }
 
-  /** Resolves when all of it waits in the queue, or was counted as dropped. */
-  offer(snapshot: Snapshot): Promise<void> {
-    return this.#store(this.#ledger.take(snapshot));
+  /**
+   * Resolves when all of it waits in the queue, or was counted as dropped. A snapshot that comes while an earlier one still waits for
+   * room is left out as a whole: snapshots that pile up in memory are what the bounds of the queue are there to prevent.
+   */
+  async offer(snapshot: Snapshot): Promise<void> {
+    if (this.#offering) {
+      this.#stats.dropped('queue_full').add();
+      return;
+    }
+    this.#offering = true;
+    await this.#store(this.#ledger.take(snapshot));
+    this.#offering = false;
   }
 
   /** Ends all series, tries for a while to deliver what waits, and leaves the rest to the queue. */

@@ -166,6 +166,27 @@ describe('a push with a queue on the disk', () => {
   });
 });
 
+describe('a push whose queue makes the writer wait', () => {
+  it('leaves out whole snapshots rather than let them pile up', async () => {
+    let well = false;
+    const receiver = await startReceiver(() => ({ status: well ? 204 : 503 }));
+    const queue = { path: join(folderOf(), 'queue'), max_bytes: '64KiB', when_full: 'block' };
+    const { offer, deps } = await pushTo(receiver.url, { queue, max_backoff: '20ms', max_samples_per_send: 100 });
+    const many = Array.from({ length: 1500 }, (_, number) => [['n', String(number)], number] as const);
+    const first = offer([requests(...many)]);
+    await until(() => receiver.all.length).toBeGreaterThan(0);
+    await offer([requests([[], 2])], at + 1);
+    expect(await deps.stats.render()).toContain(
+      'portico_metrics_push_dropped_batches_total{output="out",reason="queue_full"} 1',
+    );
+    well = true;
+    await first;
+    await offer([requests([[], 3])], at + 2);
+    await until(() => receiver.samples().filter(({ value }) => value !== 'stale').length).toBe(1501);
+    expect(receiver.samples().filter(({ value }) => value === 'stale')).toHaveLength(1500);
+  });
+});
+
 describe('a push with credentials', () => {
   it('sends a token from a file, read anew each time', async () => {
     const folder = folderOf({ token: 'one\n' });
