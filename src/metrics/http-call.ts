@@ -26,7 +26,7 @@ const maxHeaderSize = 16 * 1024;
 
 /**
  * One HTTP/1.1 exchange on a connection of its own; redirects are not followed. On Node's own client: it is loaded already for
- * serving, while undici costs 10 MB more.
+ * serving, while undici takes 8 MB more.
  * @throws Error of the socket, of the protocol, or one that says that the answer is too large or late
  */
 export async function httpCall(call: HttpCall): Promise<HttpAnswer> {

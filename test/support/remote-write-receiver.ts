@@ -23,7 +23,8 @@ export interface Received {
   readonly headers: IncomingMessage['headers'];
 }
 
-export type Answer = { status: number; headers?: Record<string, string> };
+/** `silent`: a receiver of 2.0 that does not say how much it has written. */
+export type Answer = { status: number; headers?: Record<string, string>; silent?: boolean };
 
 /** Receives remote write as its specifications say, and throws at what they do not allow. */
 export async function startReceiver(
@@ -41,8 +42,12 @@ export async function startReceiver(
       try {
         const received = decode(request.headers, Buffer.concat(chunks));
         all.push(received);
-        const { status, headers = {} } = answer(received, all.length);
-        if (status >= 200 && status < 300) accepted.push(received);
+        const { status, headers = {}, silent = false } = answer(received, all.length);
+        const taken = status >= 200 && status < 300 && !silent;
+        if (taken) accepted.push(received);
+        if (taken && received.version === '2.0') {
+          response.setHeader('x-prometheus-remote-write-samples-written', received.samples.length);
+        }
         response.writeHead(status, headers).end();
       } catch (error) {
         faults.push(error as Error);

@@ -134,10 +134,10 @@ export class PushOutput {
     const { protocol } = this.#config;
     try {
       const { status, headers } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
-      const written = headers['x-prometheus-remote-write-samples-written'];
-      if (typeof written === 'string' && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
+      const written = headers['x-prometheus-remote-write-samples-written']?.toString();
+      if (written !== undefined && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
       const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
-      return judgeAnswer(status, headers['retry-after'], this.#deps.clock.now(), mayDowngrade);
+      return judgeAnswer({ status, retryAfter: headers['retry-after'], written }, this.#deps.clock.now(), mayDowngrade);
     } catch (error) {
       return { kind: 'retry', after: undefined, reason: (error as Error).message };
     }

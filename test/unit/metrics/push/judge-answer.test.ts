@@ -4,9 +4,16 @@ import { judgeAnswer, pause } from '../../../../src/metrics/push/judge-answer.ts
 const now = Date.parse('2026-01-01T00:00:00Z');
 
 describe('what becomes of a push', () => {
+  it.each([
+    [204, '5', true, 'delivered'],
+    [200, '0', true, 'delivered'],
+    [204, undefined, true, 'downgrade'],
+    [204, undefined, false, 'delivered'],
+  ])('%i, of which %s samples were written, downgrade %s: %s', (status, written, mayDowngrade, kind) => {
+    expect(judgeAnswer({ status, written, retryAfter: undefined }, now, mayDowngrade)).toEqual({ kind });
+  });
+
   it.each<[status: number, retryAfter: string | undefined, mayDowngrade: boolean, verdict: object]>([
-    [200, undefined, true, { kind: 'delivered' }],
-    [204, undefined, true, { kind: 'delivered' }],
     [400, undefined, true, { kind: 'drop' }],
     [401, undefined, true, { kind: 'drop' }],
     [302, undefined, true, { kind: 'drop' }],
@@ -18,7 +25,7 @@ describe('what becomes of a push', () => {
     [503, 'Wed, 31 Dec 2025 00:00:00 GMT', true, { kind: 'retry', after: 0 }],
     [500, 'soon', true, { kind: 'retry', after: undefined }],
   ])('%i, Retry-After %s, downgrade %s', (status, retryAfter, mayDowngrade, verdict) => {
-    expect(judgeAnswer(status, retryAfter, now, mayDowngrade)).toMatchObject(verdict);
+    expect(judgeAnswer({ status, retryAfter, written: undefined }, now, mayDowngrade)).toMatchObject(verdict);
   });
 
   it.each([
