@@ -4,6 +4,7 @@ import { countSamples, readBatch, splitIntoBatches, writeBatch, type Batch, type
 import type { OutputConfig } from './config.ts';
 import { judgeAnswer, pause, type PushVerdict } from './judge-answer.ts';
 import type { PushQueue } from './memory-queue.ts';
+import { rejectedPoints } from './otlp.ts';
 import type { PushStats } from './push-stats.ts';
 import type { RemoteWriteVersion } from './remote-write.ts';
 import { sendBatch } from './send-batch.ts';
@@ -133,9 +134,13 @@ export class PushOutput {
   async #attempt(batch: Batch): Promise<PushVerdict> {
     const { protocol } = this.#config;
     try {
-      const { status, headers } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
+      const { status, headers, body } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
       const written = headers['x-prometheus-remote-write-samples-written']?.toString();
       if (written !== undefined && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
+      if (protocol === 'otlp_http' && status === 200) {
+        const rejected = rejectedPoints(body);
+        if (rejected > 0) this.#stats.rejected.add(rejected);
+      }
       const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
       return judgeAnswer({ status, retryAfter: headers['retry-after'], written }, this.#deps.clock.now(), mayDowngrade);
     } catch (error) {

@@ -240,7 +240,7 @@ describe('a push with credentials', () => {
 });
 
 describe('OTLP over HTTP', () => {
-  async function collector() {
+  async function collector(answer: object = {}) {
     const bodies: unknown[] = [];
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
@@ -248,7 +248,7 @@ describe('OTLP over HTTP', () => {
       request.on('end', () => {
         expect(request.headers).toMatchObject({ 'content-type': 'application/json', 'content-encoding': 'gzip' });
         bodies.push(JSON.parse(gunzipSync(Buffer.concat(chunks)).toString()));
-        response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       });
     });
     onTestFinished(() => {
@@ -332,6 +332,14 @@ describe('OTLP over HTTP', () => {
         },
       ],
     });
+  });
+
+  it('counts points that the receiver has refused', async () => {
+    const { url, bodies } = await collector({ partialSuccess: { rejectedDataPoints: '3', errorMessage: 'too old' } });
+    const { offer, deps } = await pushTo(url, { protocol: 'otlp_http' });
+    await offer([requests([[], 5])]);
+    await until(() => deps.stats.render()).toContain('portico_metrics_push_rejected_points_total{output="out"} 3');
+    expect(bodies).toHaveLength(1);
   });
 
   it('says anew when counting began after a counter has gone back, and when a series has ended', async () => {
