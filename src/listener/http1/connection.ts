@@ -4,7 +4,7 @@ import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../..
 import { refuse } from '../admit.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
 import type { WireContext } from './codec.ts';
-import { FlushProgress } from './flush-progress.ts';
+import { FlushProgress } from '../flush-progress.ts';
 import { Turn } from './turn.ts';
 
 /** Bytes of requests to come that are kept while one is being answered; then reading stops. */
