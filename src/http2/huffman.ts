@@ -15,8 +15,9 @@ const lengths = [
 ];
 const endOfString = 256;
 
-/** A leaf of the tree says its byte, or the end; other nodes say where 0 and 1 lead. */
-type Node = { readonly byte: number } | [zero: Node | undefined, one: Node | undefined];
+/** A leaf of the tree says its byte, or the end; branches say where 0 and 1 lead. */
+type Node = { readonly byte: number } | Branch;
+type Branch = [zero: Node | undefined, one: Node | undefined];
 
 /** In a step: a byte is complete; the code ran into the end of the string, which must not be there. */
 const emits = 1 << 17;
@@ -56,51 +57,51 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number): st
 
 function makeTables(): void {
   const states = statesOf(makeTree());
-  const numbers = new Map(states.map((node, number) => [node, number] as const));
+  const numbers = new Map(states.map((branch, number) => [branch, number] as const));
+  const root = states[0]!;
   for (const [number, from] of states.entries()) {
     for (let bits = 0; bits < 16; bits++) {
-      let node: Node = from;
+      let branch = from;
       let effect = 0;
       for (let bit = 3; bit >= 0; bit--) {
-        // Every path that is not the end of the string leads to a byte: the code is complete (RFC 7541 appendix B).
-        node = (node as [Node, Node])[(bits >> bit) & 1]!;
+        // Every path leads to a leaf: the code is complete.
+        const node = branch[(bits >> bit) & 1]!;
+        branch = 'byte' in node ? root : node;
         if (!('byte' in node)) continue;
         if (node.byte === endOfString) effect |= fails;
         else effect = (effect & fails) | emits | (node.byte << 18);
-        node = states[0]!;
       }
-      steps[(number << 4) | bits] = effect | numbers.get(node)!;
+      steps[(number << 4) | bits] = effect | numbers.get(branch)!;
     }
   }
-  let node: Node = states[0]!;
+  let branch = root;
   for (let depth = 0; depth <= 7; depth++) {
-    isEnd[numbers.get(node)!] = 1;
-    node = (node as [Node, Node])[1];
+    isEnd[numbers.get(branch)!] = 1;
+    branch = branch[1] as Branch;
   }
 }
 
-function makeTree(): Node {
-  const root: Node = [undefined, undefined];
+function makeTree(): Branch {
+  const root: Branch = [undefined, undefined];
   const order = lengths.map((_, byte) => byte).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
   let code = 0;
   let bits = 0;
   for (const byte of order) {
     code <<= lengths[byte]! - bits;
     bits = lengths[byte]!;
-    let node: Node = root;
-    for (let bit = bits - 1; bit > 0; bit--) node = (node[(code >> bit) & 1] ??= [undefined, undefined]) as typeof root;
-    node[code & 1] = { byte };
+    let branch = root;
+    for (let bit = bits - 1; bit > 0; bit--) branch = (branch[(code >> bit) & 1] ??= [undefined, undefined]) as Branch;
+    branch[code & 1] = { byte };
     code++;
   }
   return root;
 }
 
-/** Nodes that are no leaves, the root first. */
-function statesOf(root: Node): Node[] {
-  const states: Node[] = [root];
-  for (const node of states) {
-    if ('byte' in node) continue;
-    for (const child of node) if (child !== undefined && !('byte' in child)) states.push(child);
+/** All branches, the root first. */
+function statesOf(root: Branch): Branch[] {
+  const states = [root];
+  for (const branch of states) {
+    for (const child of branch) if (child !== undefined && !('byte' in child)) states.push(child);
   }
   return states;
 }

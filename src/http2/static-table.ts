@@ -16,5 +16,8 @@ export const staticLength = 61;
 
 /** The first index of a name. */
 export const staticIndex: ReadonlyMap<string, number> = new Map(
-  staticNames.map((name, index) => [name, index] as const).filter(([name]) => name !== '').reverse(),
+  staticNames
+    .map((name, index) => [name, index] as const)
+    .filter(([name]) => name !== '')
+    .reverse(),
 );

@@ -278,9 +278,9 @@ export class Turn {
     else this.#awaitContent();
   }
 
-  /** The client does not read the answer. */
-  stuck(): void {
-    this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
+  /** The client does not read the answer, or too slowly. */
+  unread(details: string): void {
+    this.#watch.end({ kind: 'reply', reply: refuse(408, details, 'SI') });
   }
 
   writable(): void {

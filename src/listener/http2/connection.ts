@@ -212,7 +212,8 @@ export class Http2Connection implements InboundHost {
     let at = 0;
     if (this.#preface < clientPreface.length) {
       at = Math.min(chunk.length, clientPreface.length - this.#preface);
-      if (chunk.compare(clientPreface, this.#preface, this.#preface + at, 0, at) !== 0) return this.fail(prefaceInvalid);
+      if (chunk.compare(clientPreface, this.#preface, this.#preface + at, 0, at) !== 0)
+        return this.fail(prefaceInvalid);
       this.#preface += at;
     }
     this.#inbound.reader.read(chunk, at);
@@ -298,7 +299,9 @@ export class Http2Connection implements InboundHost {
     if (this.#draining) this.#heardBy = 0;
   }
 
-  leaving(): void {
+  leaving(code: number): void {
+    // For a client that has met an error nothing is left to be done; others wait for their answers.
+    if (code !== errorCode.NO_ERROR) this.#abortStreams();
     this.close();
   }
 

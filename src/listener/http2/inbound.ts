@@ -43,8 +43,8 @@ export interface InboundHost extends StreamHost {
   begun(stream: StreamExchange): void;
   /** RST_STREAM by the client. */
   resetByClient(stream: StreamExchange): void;
-  /** The client takes no part in new streams. */
-  leaving(): void;
+  /** GOAWAY by the client, with its code. */
+  leaving(code: number): void;
   /** Whether new streams are refused. */
   readonly closing: boolean;
 }
@@ -102,7 +102,7 @@ export class Inbound implements FrameSink {
       case frameType.PRIORITY:
         return this.#priority(stream, bytes, start, end);
       case frameType.GOAWAY:
-        return this.#host.leaving();
+        return this.#host.leaving(bytes.readUInt32BE(start + 4));
       case frameType.PUSH_PROMISE:
         return this.#fail(PROTOCOL_ERROR, 'http2_push_promise');
       default:

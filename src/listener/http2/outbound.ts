@@ -155,8 +155,6 @@ export class Outbound {
     let bytes = 0;
     for (const sender of this.#round) bytes += Math.min(sender.queued, Math.max(0, sender.window)) + frameHeadLength;
     const content = Math.min(bytes, room);
-    this.frames.reserve(
-      content + frameHeadLength * (this.#round.length + Math.ceil(content / maxFrameLength)),
-    );
+    this.frames.reserve(content + frameHeadLength * (this.#round.length + Math.ceil(content / maxFrameLength)));
   }
 }

@@ -27,7 +27,13 @@ export function responseField(name: string): FieldName | undefined {
   const lower = name.toLowerCase();
   // One object a name, whatever its case: the encoder tells names apart by it.
   const field =
-    lower !== name ? responseField(lower) : notInHttp2.has(lower) ? undefined : lower === 'date' ? dateName : fieldName(lower);
+    lower !== name
+      ? responseField(lower)
+      : notInHttp2.has(lower)
+        ? undefined
+        : lower === 'date'
+          ? dateName
+          : fieldName(lower);
   if (names.size < mostNames && name.length <= longestName) names.set(name, field);
   return field;
 }

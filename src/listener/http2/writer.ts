@@ -1,4 +1,11 @@
-import { isLocalReply, type Body, type BodySink, type Exchange, type Headers, type Response } from '../../http/index.ts';
+import {
+  isLocalReply,
+  type Body,
+  type BodySink,
+  type Exchange,
+  type Headers,
+  type Response,
+} from '../../http/index.ts';
 import { errorCode, type ErrorCode, type FrameWriter } from '../../http2/index.ts';
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
@@ -80,7 +87,9 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
   send(response: Response): Promise<Error | undefined> {
     if (this.#state === 'closed' || this.#state === 'done') {
       response.body.cancel(new Error('the stream is closed'));
-      return this.#state === 'closed' && isLocalReply(response) ? finished : Promise.resolve(new Error('the stream is closed'));
+      return this.#state === 'closed' && isLocalReply(response)
+        ? finished
+        : Promise.resolve(new Error('the stream is closed'));
     }
     const exchange = this.#exchange;
     const { outbound } = this.#host;
