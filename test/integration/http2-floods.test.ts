@@ -138,7 +138,8 @@ describe('an HTTP/2 flood ends the connection, without a request to the app', ()
     ['empty DATA', (at: number) => (at === 0 ? post(1) : frame('DATA', 1)), 20_000, 'overhead_flood'],
     [
       'DATA that is mostly padding',
-      (at: number) => (at === 0 ? post(1) : frame('DATA', 1, ['PADDED'], Buffer.concat([Buffer.of(9), Buffer.alloc(10)]))),
+      (at: number) =>
+        at === 0 ? post(1) : frame('DATA', 1, ['PADDED'], Buffer.concat([Buffer.of(9), Buffer.alloc(10)])),
       20_000,
       'overhead_flood',
     ],
