@@ -10,7 +10,7 @@ const mostControlFrames = 100;
 const controlWindow = 10_000;
 
 /** CVE-2016-6581: heads far above the limits count as so many resets. */
-export const bombWeight = 10;
+export const bombWeight = 11;
 /** Frames of no use that a stream may bring, and those that a DATA frame which we send may be answered with. */
 const perStream = 10;
 const perDataFrame = 10;

@@ -139,8 +139,8 @@ export class Inbound implements FrameSink {
 
   /** RFC 9113 §5.4.2. Every such reset is one that the client has provoked (CVE-2025-8671). */
   #refuse(stream: StreamExchange, code: ErrorCode, details: string): void {
-    this.#host.reset(stream, code);
     stream.refuse(details);
+    this.#host.reset(stream, code);
     this.#provoked();
   }
 
@@ -233,8 +233,8 @@ export class Inbound implements FrameSink {
     streams.open(id, stream);
     host.begun(stream);
     if (stream.malformed) {
+      stream.over(new Error('the request is malformed'), true);
       host.reset(stream, bomb ? ENHANCE_YOUR_CALM : PROTOCOL_ERROR);
-      stream.over(new Error('the request is malformed'));
       this.#provoked(bomb ? bombWeight : 1);
     } else if (list.size > maxSize) {
       this.#provoked(bombWeight);

@@ -183,7 +183,7 @@ export class StreamExchange implements WriterHost {
     this.#host.context.serve.counters.protocolError(details);
     if (this.#refused === undefined) this.#counted = true;
     this.#refused ??= reply;
-    this.over(new Error(details));
+    this.over(new Error(details), true);
     this.#watch.end({ kind: 'reply', reply });
   }
 
@@ -194,12 +194,12 @@ export class StreamExchange implements WriterHost {
     this.over(reason);
   }
 
-  /** It is no more; whatever is still said goes nowhere. */
-  over(reason: Error): void {
+  /** It is no more; whatever is still said goes nowhere. @param refused what is answered is for the log alone */
+  over(reason: Error, refused = false): void {
     if (this.#over) return;
     this.#over = true;
     this.#body?.break(reason);
-    this.writer.closed(reason);
+    this.writer.closed(reason, refused);
   }
 
   /** @param held content was kept from arriving on this connection @param blocked no content can leave it, on whatever stream */

@@ -42,6 +42,7 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
   readonly #watch: Watch;
   /** `closed`: the stream is no more, and whatever is sent counts as an answer that nobody reads. */
   #state: 'waiting' | 'writing' | 'ending' | 'done' | 'closed' = 'waiting';
+  #refused = false;
   #length: number | undefined;
   #body: Body | undefined;
   #trailers: Headers | undefined;
@@ -87,9 +88,7 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
   send(response: Response): Promise<Error | undefined> {
     if (this.#state === 'closed' || this.#state === 'done') {
       response.body.cancel(new Error('the stream is closed'));
-      return this.#state === 'closed' && isLocalReply(response)
-        ? finished
-        : Promise.resolve(new Error('the stream is closed'));
+      return this.#refused ? finished : Promise.resolve(new Error('the stream is closed'));
     }
     const exchange = this.#exchange;
     const { outbound } = this.#host;
@@ -162,10 +161,11 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
     this.#host.reset(errorCode.INTERNAL_ERROR);
   }
 
-  /** The stream is no more, by a reset or with its connection. */
-  closed(reason: Error): void {
+  /** The stream is no more, by a reset or with its connection. @param refused its answer is for the log alone */
+  closed(reason: Error, refused = false): void {
     if (this.#state === 'done' || this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#refused = refused;
     this.#drop();
     this.#body?.cancel(reason);
     this.#settle(reason);
