@@ -7,32 +7,45 @@ const firstRoom = 512;
 /** Below this, text is written faster here than by a call into C++. */
 const shortText = 24;
 
-/** Puts frames behind each other until they are taken, all in one piece. */
+/** Content up to this size is copied behind the head of its frame; larger is passed on as it is. */
+const mostCopied = 2048;
+
+/** Puts frames behind each other until they are taken. */
 export class FrameWriter {
+  /** What is not in pieces yet lies from `#from` to `#at`. */
   #bytes: Buffer = nothing;
+  #from = 0;
   #at = 0;
   #blockStart = 0;
+  #pieces: Uint8Array[] = [];
+  #inPieces = 0;
 
   /** Bytes that wait to be taken. */
   get length(): number {
-    return this.#at;
+    return this.#inPieces + this.#at - this.#from;
   }
 
-  /** All there is, in a buffer that is not written to any more. */
-  take(): Buffer {
-    const taken = this.#bytes.subarray(0, this.#at);
+  /** All there is, mostly in one piece, and in several with large content. Nothing is written to them any more. */
+  take(): readonly Uint8Array[] {
+    this.#cut();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#inPieces = 0;
     this.#bytes = nothing;
-    this.#at = 0;
-    return taken;
+    this.#from = this.#at = 0;
+    return pieces;
   }
 
   /** Makes room for so many further bytes. */
   reserve(count: number): void {
-    const needed = this.#at + count;
-    if (needed <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length, firstRoom));
-    if (this.#at > 0) this.#bytes.copy(larger, 0, 0, this.#at);
+    if (this.#at + count <= this.#bytes.length) return;
+    const length = this.#at - this.#from;
+    const larger = Buffer.allocUnsafe(Math.max(length + count, 2 * length, firstRoom));
+    if (length > 0) this.#bytes.copy(larger, 0, this.#from, this.#at);
+    this.#blockStart -= this.#from;
     this.#bytes = larger;
+    this.#from = 0;
+    this.#at = length;
   }
 
   /** @param values identifier, value, identifier, value … */
@@ -77,12 +90,29 @@ export class FrameWriter {
     this.#uint32(increment);
   }
 
-  /** At most {@link maxFrameLength} bytes of content, from `start` to `end`. */
+  /** At most {@link maxFrameLength} bytes of content, from `start` to `end`, which must not change afterwards. */
   data(stream: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
-    this.reserve(frameHeadLength + end - start);
-    this.#head(end - start, frameType.DATA, endStream ? flag.END_STREAM : 0, stream);
-    this.#bytes.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
-    this.#at += end - start;
+    const length = end - start;
+    const copied = length <= mostCopied;
+    this.reserve(frameHeadLength + (copied ? length : 0));
+    this.#head(length, frameType.DATA, endStream ? flag.END_STREAM : 0, stream);
+    const content = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+    if (copied) {
+      this.#bytes.set(content, this.#at);
+      this.#at += length;
+    } else {
+      this.#cut();
+      this.#pieces.push(content);
+      this.#inPieces += length;
+    }
+  }
+
+  /** What has been written becomes a piece. */
+  #cut(): void {
+    if (this.#at === this.#from) return;
+    this.#pieces.push(this.#bytes.subarray(this.#from, this.#at));
+    this.#inPieces += this.#at - this.#from;
+    this.#from = this.#at;
   }
 
   /** Begins a block of fields; the encoder writes behind it, until {@link FrameWriter.endBlock}. */

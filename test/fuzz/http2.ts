@@ -97,7 +97,7 @@ function checkList({ flat, size, count, exceeded }: HeaderList): void {
   const to = new FrameWriter();
   const encoder = new HeaderEncoder();
   for (let at = 0; at < flat.length; at += 2) encoder.field(to, fieldName(flat[at]!), flat[at + 1]!);
-  const bytes = to.take();
+  const bytes = Buffer.concat(to.take());
   const again = new HeaderDecoder().decode(bytes, 0, bytes.length, limits);
   if (typeof again === 'string' || !isDeepStrictEqual(again.flat, flat)) throw new Error('other fields when written');
 }

@@ -243,7 +243,7 @@ export class Http2Connection implements InboundHost {
     const socket = this.#socket;
     if (socket.destroyed || this.#waiting.for === 'end') return;
     const moved = outbound.waiting && !socket.writableNeedDrain ? outbound.fill(contentRoom) : [];
-    if (outbound.frames.length > 0) socket.write(outbound.frames.take());
+    if (outbound.frames.length > 0) this.#write(outbound.frames.take());
     for (const sender of moved) sender.moved();
     if (socket.writableNeedDrain) {
       if (socket.writableLength <= mostUnread) return;
@@ -252,6 +252,14 @@ export class Http2Connection implements InboundHost {
     } else if (outbound.waiting && !outbound.exhausted) {
       this.flushSoon();
     }
+  }
+
+  #write(pieces: readonly Uint8Array[]): void {
+    const socket = this.#socket;
+    if (pieces.length === 1) return void socket.write(pieces[0]!);
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    socket.uncork();
   }
 
   begun(stream: StreamExchange): void {

@@ -1,7 +1,6 @@
 import {
   defaultWindow,
   FrameWriter,
-  frameHeadLength,
   grown,
   HeaderEncoder,
   maxFrameLength,
@@ -111,7 +110,6 @@ export class Outbound {
   fill(room: number): Sender[] {
     const moved: Sender[] = [];
     let left = Math.min(room, Math.max(0, this.#window));
-    this.#reserve(left);
     for (let progress = true; progress && this.#round.length > 0;) {
       progress = false;
       const turn = this.#round;
@@ -148,13 +146,5 @@ export class Outbound {
     this.#window -= bytes;
     this.#sent += bytes;
     this.#dataFrames++;
-  }
-
-  /** Room for all of it, so that it is not moved while it grows. */
-  #reserve(room: number): void {
-    let bytes = 0;
-    for (const sender of this.#round) bytes += Math.min(sender.queued, Math.max(0, sender.window)) + frameHeadLength;
-    const content = Math.min(bytes, room);
-    this.frames.reserve(content + frameHeadLength * (this.#round.length + Math.ceil(content / maxFrameLength)));
   }
 }

@@ -93,7 +93,7 @@ describe('writing frames', () => {
     to.reset(1, errorCode.CANCEL);
     to.windowUpdate(3, 70_000);
     to.data(5, Buffer.from('abcdef'), 2, 4, true);
-    expect(read([to.take()])).toEqual([
+    expect(read(to.take() as Buffer[])).toEqual([
       '4 0 0 00030000006400047fffffff',
       '6 1 0 3132333435363738',
       '7 0 0 7fffffff0000000b',
@@ -105,6 +105,26 @@ describe('writing frames', () => {
     expect(to.length).toBe(0);
   });
 
+  it('passes large content on without a copy, in its place', () => {
+    const to = new FrameWriter();
+    const content = Buffer.alloc(10_000, 'x');
+    to.reset(1, errorCode.CANCEL);
+    to.data(3, content, 0, 10_000, false);
+    to.reset(5, errorCode.CANCEL);
+    to.data(7, content, 5000, 9000, true);
+    expect(to.length).toBe(13 + 9 + 10_000 + 13 + 9 + 4000);
+    const pieces = to.take();
+    expect(pieces[1]).toBe(content);
+    expect(read(pieces as Buffer[]).map((frame) => frame.slice(0, 14))).toEqual([
+      '3 0 1 00000008',
+      'data 3 10000 0',
+      'content 787878',
+      '3 0 5 00000008',
+      'data 7 4000 0',
+      'content 787878',
+    ]);
+  });
+
   it('splits a large block into HEADERS and CONTINUATION', () => {
     const to = new FrameWriter();
     to.reset(1, errorCode.CANCEL);
@@ -112,7 +132,7 @@ describe('writing frames', () => {
     to.text('x'.repeat(40_000));
     to.endBlock(7, true);
     to.reset(3, errorCode.CANCEL);
-    const seen = read([to.take()]);
+    const seen = read(to.take() as Buffer[]);
     expect(seen.map((frame) => frame.slice(0, 6))).toEqual(['3 0 1 ', '1 1 7 ', '9 0 7 ', '9 4 7 ', '3 0 3 ']);
     const block = seen.slice(1, 4).map((frame) => frame.split(' ')[3]!);
     expect(block.map(({ length }) => length / 2)).toEqual([16_384, 16_384, 40_004 - 2 * 16_384]);

@@ -160,7 +160,7 @@ describe('HPACK encoding', () => {
     const to = new FrameWriter();
     encoder.status(to, status);
     for (const [name, value] of fields) encoder.field(to, names(name), value);
-    return Buffer.from(to.take());
+    return Buffer.concat(to.take());
   }
   const known = new Map<string, ReturnType<typeof fieldName>>();
   function names(name: string) {
