@@ -5,29 +5,27 @@ const mostContinuations = 16;
 
 const flood = frameFault(errorCode.ENHANCE_YOUR_CALM, 'http2_continuation_flood');
 
-/** A block of fields that goes on in CONTINUATION frames (RFC 9113 §4.3, §6.10). Nothing else may come in between. */
-export class HeadBlock {
+/** What the HEADERS frame says beside its fields. */
+export interface BlockHead {
   readonly stream: number;
   readonly endStream: boolean;
-  /** Its stream is said to depend on itself. */
+  /** The stream is said to depend on itself. */
   readonly selfDependent: boolean;
+}
+
+/** A block of fields that goes on in CONTINUATION frames (RFC 9113 §4.3, §6.10). Nothing else may come in between. */
+export class HeadBlock {
+  readonly head: BlockHead;
   /** When it began, on the context's clock. */
   readonly began: number;
   readonly #limit: number;
-  #pieces: Buffer[];
+  readonly #pieces: Buffer[];
   #bytes: number;
   #continuations = 0;
 
   /** @param limit bytes of the block as it comes */
-  constructor(
-    head: { readonly stream: number; readonly endStream: boolean; readonly selfDependent: boolean },
-    first: Buffer,
-    limit: number,
-    began: number,
-  ) {
-    this.stream = head.stream;
-    this.endStream = head.endStream;
-    this.selfDependent = head.selfDependent;
+  constructor(head: BlockHead, first: Buffer, limit: number, began: number) {
+    this.head = head;
     this.began = began;
     this.#limit = limit;
     this.#pieces = [first];

@@ -134,7 +134,8 @@ export function readHead(
     method,
     authority: authority ?? '',
     path: target,
-    headers: malformed ? new Headers() : headers,
+    // What is unsound goes into no log.
+    headers: malformed || fields.fault !== undefined ? new Headers() : headers,
     clientAddress: origin.peer,
     length,
     expectsContinue: false,

@@ -36,7 +36,7 @@ export interface StreamHead {
   /** There is no content. */
   readonly complete: boolean;
   /** What is malformed or refused about it already. */
-  readonly faulty?: { readonly malformed?: string; readonly refused?: LocalReply };
+  readonly faulty: { readonly malformed?: string; readonly refused?: LocalReply } | undefined;
 }
 
 /** One stream, which carries one exchange. */
