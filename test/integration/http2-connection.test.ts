@@ -218,6 +218,22 @@ describe('the end of an HTTP/2 connection', () => {
     expect(await closed).toEqual({ forced: 0 });
   });
 
+  it('loses nothing of an answer that is read slowly', async () => {
+    const windows = setting(settings.INITIAL_WINDOW_SIZE, 2 ** 30);
+    const { client, listener } = await world({ answer: () => large(20_000_000) }, windows);
+    client.write(increment(0, 2 ** 30), get(1));
+    await client.until(() => client.content(1).length > 0);
+    client.socket.pause();
+    const closed = listener.close(15_000);
+    // Longer than what is lingered for: the answer is in our socket, or on its way there.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    client.socket.resume();
+    await client.ended;
+    expect(client.content(1).length).toBe(20_000_000);
+    expect(client.answered(1)).toBe(true);
+    expect(await closed).toEqual({ forced: 0 });
+  });
+
   it('by an error reaches a client that goes on sending, and the socket is closed within a second', async () => {
     const { client } = await world();
     const began = performance.now();

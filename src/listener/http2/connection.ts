@@ -10,12 +10,11 @@ import {
   type FrameFault,
 } from '../../http2/index.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
-import { FlushProgress } from '../flush-progress.ts';
-import { ResponsePace } from '../response-pace.ts';
 import { Budgets } from './budgets.ts';
 import type { Http2Context } from './codec.ts';
 import { connectionWindow, Inbound, type InboundHost } from './inbound.ts';
 import { Outbound } from './outbound.ts';
+import { SocketWriter } from './socket-writer.ts';
 import { streamWindow, type StreamExchange } from './stream-exchange.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -28,10 +27,6 @@ const mostLingering = 4 * 1024 * 1024;
 const announcedTime = 1000;
 /** Milliseconds after which a connection is not expected to bring a request in the next moment. */
 const requestGrace = 1000;
-/** Bytes of content that are written at once. */
-const contentRoom = 64 * 1024;
-/** Bytes that wait in the socket until the client is not listened to any more: it asks, and does not read what it is told. */
-const mostUnread = 256 * 1024;
 
 const drainPing = Buffer.from('portico!', 'latin1');
 const prefaceInvalid = frameFault(errorCode.PROTOCOL_ERROR, 'http2_preface_invalid');
@@ -55,15 +50,12 @@ export class Http2Connection implements InboundHost {
   readonly budgets: Budgets;
   readonly #socket: Socket;
   readonly #inbound: Inbound;
-  readonly #flush: FlushProgress;
-  readonly #pace: ResponsePace;
+  readonly #writer: SocketWriter;
   /** Bytes of the preface that are here. */
   #preface = 0;
   #waiting: Waiting;
   #settingsDue: number;
   #flushing = false;
-  /** The client is not listened to until it reads. */
-  #deaf = false;
   #lingered = 0;
   #draining = false;
   #closing = false;
@@ -80,8 +72,7 @@ export class Http2Connection implements InboundHost {
     const now = serve.clock.monotonic();
     this.budgets = new Budgets(now);
     this.#inbound = new Inbound(this);
-    this.#flush = new FlushProgress(socket);
-    this.#pace = new ResponsePace(config.min_response_rate);
+    this.#writer = new SocketWriter(socket, this.outbound, config);
     this.#settingsDue = now + settingsTimeout;
     this.#waiting = { for: 'first request', since: now, until: later(now, config.request_headers_timeout) };
     socket.setNoDelay?.(true);
@@ -139,7 +130,7 @@ export class Http2Connection implements InboundHost {
     if (this.#closing || this.#waiting.for === 'end') return;
     this.#closing = true;
     this.outbound.frames.goaway(this.streams.last, errorCode.NO_ERROR);
-    if (this.streams.size === 0) this.#linger();
+    if (this.streams.size === 0) this.#linger('polite');
     else this.flushSoon();
   }
 
@@ -151,7 +142,7 @@ export class Http2Connection implements InboundHost {
   look(now: number): void {
     const waiting = this.#waiting;
     if (waiting.for === 'end') {
-      if (now >= waiting.until) this.#socket.destroy();
+      if (now >= waiting.until || this.#writer.look(now) !== undefined) this.#socket.destroy();
       return;
     }
     const { request_headers_timeout: headTimeout } = this.context.config;
@@ -161,8 +152,9 @@ export class Http2Connection implements InboundHost {
     if (waiting.for === 'answers') this.#lookAtStreams(now);
     else if (now >= waiting.until && !this.#draining)
       return this.#expire(waiting.for === 'first request' ? 'request_headers_timeout' : 'idle_timeout');
-    this.#lookAtReading(now);
-    if (this.#leaving) this.closeIfHeard();
+    const unread = this.#writer.look(now);
+    if (unread !== undefined) this.#unread(unread);
+    else if (this.#leaving) this.closeIfHeard();
   }
 
   /** GOAWAY, and then the end for those who do not listen to it. */
@@ -171,35 +163,21 @@ export class Http2Connection implements InboundHost {
     if (!this.#closing) this.outbound.frames.goaway(this.streams.last, errorCode.NO_ERROR);
     this.#closing = true;
     this.#abortStreams();
-    this.#linger();
+    this.#linger('cut');
   }
 
   #lookAtStreams(now: number): void {
+    const { blocked, deaf } = this.#writer;
     // One stream that is held up can use up the window of all.
-    let held = this.#deaf;
+    let held = deaf;
     for (const stream of this.streams.live()) if (stream.held) held = true;
-    const blocked = this.#blocked;
     for (const stream of this.streams.live()) stream.look(now, held, blocked);
   }
 
-  /** No stream's content can leave, because of the client. */
-  get #blocked(): boolean {
-    return this.outbound.exhausted || this.#socket.writableLength > 0;
-  }
-
-  /** Whether the client reads from the connection, whatever stream. */
-  #lookAtReading(now: number): void {
-    const { stream_flush_timeout: timeout } = this.context.config;
-    const unread = this.#socket.writableLength;
-    const sent = this.outbound.sent - unread;
-    if (this.#pace.tooSlow(now, sent, unread > 0 || (this.outbound.waiting && this.outbound.exhausted)))
-      this.#unread('response_too_slow');
-    else if (unread > 0 && timeout > 0 && this.#flush.stuckFor(now) >= timeout) this.#unread('stream_flush_timeout');
-  }
-
+  /** The client does not read, or too slowly, whatever stream. */
   #unread(reason: ConnectionCut): void {
     if (this.streams.size === 0) this.context.cut?.(reason);
-    for (const stream of this.streams.live()) stream.stuck(reason);
+    for (const stream of this.streams.live()) stream.unread(reason);
     this.#socket.destroy();
   }
 
@@ -220,11 +198,7 @@ export class Http2Connection implements InboundHost {
   };
 
   readonly #drained = (): void => {
-    this.#flush.progressed();
-    if (this.#deaf) {
-      this.#deaf = false;
-      this.#socket.resume();
-    }
+    this.#writer.drained();
     if (this.outbound.waiting) this.flush();
   };
 
@@ -236,30 +210,11 @@ export class Http2Connection implements InboundHost {
     this.context.flushSoon(this);
   }
 
-  /** Writes what there is, content as far as the socket takes it. */
+  /** Called at the end of a round of the event loop in which there was something to write. */
   flush(): void {
     this.#flushing = false;
-    const { outbound } = this;
-    const socket = this.#socket;
-    if (socket.destroyed || this.#waiting.for === 'end') return;
-    const moved = outbound.waiting && !socket.writableNeedDrain ? outbound.fill(contentRoom) : [];
-    if (outbound.frames.length > 0) this.#write(outbound.frames.take());
-    for (const sender of moved) sender.moved();
-    if (socket.writableNeedDrain) {
-      if (socket.writableLength <= mostUnread) return;
-      this.#deaf = true;
-      socket.pause();
-    } else if (outbound.waiting && !outbound.exhausted) {
-      this.flushSoon();
-    }
-  }
-
-  #write(pieces: readonly Uint8Array[]): void {
-    const socket = this.#socket;
-    if (pieces.length === 1) return void socket.write(pieces[0]!);
-    socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    socket.uncork();
+    if (this.#socket.destroyed || this.#waiting.for === 'end') return;
+    if (this.#writer.flush()) this.flushSoon();
   }
 
   begun(stream: StreamExchange): void {
@@ -318,12 +273,12 @@ export class Http2Connection implements InboundHost {
     this.context.serve.counters.protocolError(fault.details);
     this.outbound.frames.goaway(this.streams.last, fault.code);
     this.#abortStreams();
-    this.#linger();
+    this.#linger('cut');
   }
 
   #streamClosed(): void {
     if (this.streams.size > 0 || this.#waiting.for !== 'answers') return;
-    if (this.#closing) this.#linger();
+    if (this.#closing) this.#linger('polite');
     else this.#awaitRequest();
   }
 
@@ -332,12 +287,20 @@ export class Http2Connection implements InboundHost {
     this.#waiting = { for: 'next request', since: now, until: later(now, this.context.config.idle_timeout) };
   }
 
-  /** The last frames leave, the client gets its time to read them, and then it is over (RFC 9113 §5.4.1). */
-  #linger(): void {
+  /**
+   * The last frames leave, the client gets its time to read them, and then it is over (RFC 9113 §5.4.1).
+   * @param how `polite`: that time begins when all has been read, however long it takes
+   */
+  #linger(how: 'polite' | 'cut'): void {
     this.flush();
     this.#inbound.reader.stop();
-    this.#waiting = { for: 'end', until: this.context.serve.clock.monotonic() + lingerTime };
-    this.#socket.end();
+    const begin = () => {
+      if (!this.#socket.destroyed)
+        this.#waiting = { for: 'end', until: this.context.serve.clock.monotonic() + lingerTime };
+    };
+    this.#waiting = { for: 'end', until: Infinity };
+    if (how === 'cut') begin();
+    this.#socket.end(how === 'polite' ? begin : undefined);
     this.#socket.resume();
   }
 
@@ -345,7 +308,7 @@ export class Http2Connection implements InboundHost {
   #halfClosed(): void {
     if (this.#waiting.for === 'end') return;
     this.#abortStreams();
-    this.#linger();
+    this.#linger('cut');
   }
 
   #closed(): void {

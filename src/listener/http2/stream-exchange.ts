@@ -224,7 +224,7 @@ export class StreamExchange implements WriterHost {
   }
 
   /** The whole connection is not read. */
-  stuck(details: string): void {
+  unread(details: string): void {
     if (this.writer.started) this.#cut(details);
   }
 
