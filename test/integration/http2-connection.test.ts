@@ -186,6 +186,42 @@ describe('what an HTTP/2 client may send', () => {
     expect((await logs(1))[0]!.responseCodeDetails).toBe('http2_window_exceeded');
   });
 
+  it('is not asked for any more once the app wants no more, while its answer goes on', async () => {
+    const { client } = await world({
+      answer: ({ request: { body } }) => {
+        body.cancel(new Error('enough'));
+        return { ...localReply(200, 'ok'), body: new BodyStream(undefined, { resume: () => {}, cancel: () => {} }) };
+      },
+    });
+    client.write(post(1));
+    await client.until(() => client.saw(1).includes('200'));
+    const pieces = Array.from({ length: 16 }, () => frame('DATA', 1, [], Buffer.alloc(16_384)));
+    client.write(...pieces, frame('PING', 0, [], numbers(1, 1)));
+    await client.until(({ frames }) => frames.some(({ type }) => type === 'PING'));
+    expect(client.frames.some((one) => one.type === 'WINDOW_UPDATE' && one.stream === 1)).toBe(false);
+  });
+
+  it('is not read while it does not read its answers', async () => {
+    const { client, answered, stats } = await world({
+      answer: () => localReply(200, 'ok', { headers: { 'x-large': 'x'.repeat(8000) }, body: '' }),
+      config: { stream_flush_timeout: '500ms' },
+    });
+    client.socket.pause();
+    const closed = new Promise((resolve) => client.socket.on('close', resolve));
+    // Four streams a time: none is refused because of those before it.
+    for (let at = 0; at < 2500 && !client.closed; at++) {
+      client.write(...[0, 1, 2, 3].map((index) => get(8 * at + 2 * index + 1)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await expect
+      .poll(async () => stats.render(), { timeout: 10_000 })
+      .toContain('portico_listener_connections_cut_total{listener="test",reason="stream_flush_timeout"} 1');
+    // 10,000 would be 80 MB.
+    expect(answered.length).toBeLessThan(3000);
+    client.socket.resume();
+    await closed;
+  });
+
   it('on streams that were given up opens the window of the connection again', async () => {
     const { client } = await world({ filters: [{ onRequest: () => localReply(401, 'no_token') }] });
     for (let stream = 1; stream < 30; stream += 2) {

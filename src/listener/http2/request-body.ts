@@ -12,8 +12,8 @@ export interface RequestBodyOptions {
   /** Whose bytes these are, for the log. */
   readonly exchange: Exchange;
   readonly watch: Watch;
-  /** So many bytes have been passed on, or thrown away: the client may send as many again. */
-  readonly used: (bytes: number) => void;
+  /** So many bytes have been passed on, or thrown away. @param wanted the client may send as many again on this stream */
+  readonly used: (bytes: number, wanted: boolean) => void;
 }
 
 /** The body of an HTTP/2 request. What nobody takes keeps the client's windows closed (RFC 9113 §5.2). */
@@ -57,15 +57,15 @@ export class Http2RequestBody extends BodyStream {
   /** Takes content from the client. */
   take(chunk: Buffer): void {
     const { exchange, watch, limit, used } = this.#options;
-    if (!this.#open) return used(chunk.length);
+    if (!this.#open) return used(chunk.length, false);
     exchange.bytesReceived += chunk.length;
     watch.touch();
     if (limit > 0 && exchange.bytesReceived > limit) {
-      used(chunk.length);
+      used(chunk.length, false);
       this.break(new Error('the request body is larger than allowed'));
       watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large') });
     } else if (this.push(chunk)) {
-      used(chunk.length);
+      used(chunk.length, true);
     } else {
       this.#unused += chunk.length;
       this.#held = true;
@@ -95,6 +95,6 @@ export class Http2RequestBody extends BodyStream {
   #use(): void {
     const bytes = this.#unused;
     this.#unused = 0;
-    if (bytes > 0) this.#options.used(bytes);
+    if (bytes > 0) this.#options.used(bytes, this.#open);
   }
 }

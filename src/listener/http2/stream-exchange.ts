@@ -110,7 +110,7 @@ export class StreamExchange implements WriterHost {
       awaited: request.expectsContinue ? () => this.#askForContent() : undefined,
       exchange: this.exchange,
       watch: this.#watch,
-      used: (bytes) => host.used(bytes, this),
+      used: (bytes, wanted) => host.used(bytes, wanted ? this : undefined),
     });
     this.exchange.request.body = this.#body;
     // Nobody reads it, and its size is nobody's concern any more.
