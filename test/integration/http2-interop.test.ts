@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { constants, connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startApp } from '../support/app.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { startPortico } from '../support/portico.ts';
 import { Random } from '../support/random.ts';
 
 /** A Portico in front of an app that sends back what it is sent, or as many bytes as it is asked for. */
-async function world() {
+async function world(options = '', files: Record<string, string> = {}) {
   const app = await startApp((asked, response) => {
     const size = Number(new URL(asked.url!, 'http://t').searchParams.get('size') ?? NaN);
     response.writeHead(200, { 'content-type': 'application/octet-stream', trailer: 'x-trailer' });
@@ -22,9 +23,10 @@ async function world() {
     }
   });
   const portico = await startPortico(
-    `listeners: [{ name: http, address: 127.0.0.1:0 }]
+    `listeners: [{ name: http, address: 127.0.0.1:0${options} }]
 http_filters: []
 clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
+    { files },
   );
   return portico;
 }
@@ -91,6 +93,29 @@ describe('the client of node:http2', () => {
     const size = Math.min(2_000_000, window * 500);
     const answers = await Promise.all([1, 2, 3].map((_) => answerOf(client.request({ ':path': `/?size=${size}` }))));
     for (const { status, bytes } of answers) expect([status, bytes]).toEqual([200, size]);
+  });
+
+  it('gets and sends the same over TLS', async () => {
+    const authority = await makeAuthority();
+    const { cert, key } = await authority.issue('localhost');
+    const portico = await world(', tls: { certificates: [{ certificate_chain: tls.crt, private_key: tls.key }] }', {
+      'tls.crt': cert,
+      'tls.key': key,
+    });
+    const client = connect(`https://localhost:${portico.port()}`, { ca: authority.cert, maxSessionMemory: 100 });
+    onTestFinished(() => client.destroy());
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, at) => {
+        const stream = client.request({ ':method': 'POST', ':path': at < 5 ? '/' : '/?size=1500000' });
+        const answer = answerOf(stream);
+        stream.end(Buffer.alloc(700_000));
+        return answer;
+      }),
+    );
+    expect(answers.map(({ bytes }) => bytes)).toEqual([
+      ...Array<number>(5).fill(700_000),
+      ...Array<number>(5).fill(1_500_000),
+    ]);
   });
 
   it('asks a thousand times on one connection', async () => {

@@ -1,16 +1,9 @@
-import {
-  isLocalReply,
-  type Body,
-  type BodySink,
-  type Exchange,
-  type Headers,
-  type Response,
-} from '../../http/index.ts';
+import { type Body, type BodySink, type Exchange, type Headers, type Response } from '../../http/index.ts';
 import { errorCode, type ErrorCode, type FrameWriter } from '../../http2/index.ts';
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
 import type { Outbound, Sender } from './outbound.ts';
-import { contentLength, dateName, responseField } from './response-fields.ts';
+import { declaredLength, writeHead, writeInterim, writeTrailers } from './response-block.ts';
 
 /** What a writer asks of its stream. */
 export interface WriterHost {
@@ -98,10 +91,8 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
     const whole = hasContent ? body.whole : undefined;
     const length = whole?.byteLength ?? body.length;
     const empty = !hasContent || whole?.byteLength === 0;
-    outbound.frames.beginBlock();
-    outbound.encoder.status(outbound.frames, status);
-    this.#fields(response, hasContent ? length?.toString() : declaredLength(response));
-    outbound.frames.endBlock(this.#host.id, empty);
+    const framing = hasContent ? length?.toString() : declaredLength(response);
+    writeHead(outbound, { stream: this.#host.id, endStream: empty }, response, framing, this.#host.date());
     exchange.responseDuration = this.#host.monotonic() - exchange.started;
     this.#watch.touch();
     this.#host.flushSoon();
@@ -225,10 +216,7 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
     const { id, outbound } = this.#host;
     const trailers = this.#trailers;
     if (trailers === undefined) return to.data(id, nothing, 0, 0, true);
-    to.beginBlock();
-    outbound.encoder.begin(to);
-    this.#lines(trailers);
-    to.endBlock(id, true);
+    writeTrailers(outbound, id, trailers);
   }
 
   #finished(): Promise<undefined> {
@@ -244,41 +232,9 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
   }
 
   #interim(status: number, headers: Headers | undefined): void {
-    const { frames, encoder } = this.#host.outbound;
-    frames.beginBlock();
-    encoder.status(frames, status);
-    if (headers !== undefined) this.#lines(headers);
-    frames.endBlock(this.#host.id, false);
+    writeInterim(this.#host.outbound, this.#host.id, status, headers);
     this.#host.flushSoon();
   }
-
-  #fields({ headers }: Response, length: string | undefined): void {
-    const { frames, encoder } = this.#host.outbound;
-    const dated = this.#lines(headers);
-    if (length !== undefined) encoder.field(frames, contentLength, length);
-    if (!dated) encoder.field(frames, dateName, this.#host.date());
-  }
-
-  /** Says whether there was a date among them. */
-  #lines({ flat }: Headers): boolean {
-    const { frames, encoder } = this.#host.outbound;
-    let dated = false;
-    for (let at = 0; at < flat.length; at += 2) {
-      const name = responseField(flat[at]!);
-      if (name === undefined) continue;
-      if (name === dateName) dated = true;
-      encoder.field(frames, name, flat[at + 1]!);
-    }
-    return dated;
-  }
-}
-
-/** What an answer without content says of the content that it does not have (RFC 9110 §8.6). */
-function declaredLength(response: Response): string | undefined {
-  const { status, headers, body } = response;
-  if (status === 204) return undefined;
-  const declared = headers.get('content-length') ?? (isLocalReply(response) ? body.length?.toString() : undefined);
-  return declared !== undefined && /^\d+$/.test(declared) ? declared : undefined;
 }
 
 function ignore(): void {}
