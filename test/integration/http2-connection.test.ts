@@ -222,6 +222,27 @@ describe('what an HTTP/2 client may send', () => {
     await closed;
   });
 
+  it('and the app has not read, opens the window of the connection again when it is answered', async () => {
+    let answer: (response: Response) => void = () => {};
+    const { client, answered } = await world({
+      answer: ({ request: { body } }) => {
+        body.pipe({ data: () => false, end: () => {}, error: () => {} });
+        return new Promise((resolve) => (answer = resolve));
+      },
+    });
+    for (let nth = 0; nth < 10; nth++) {
+      const stream = 2 * nth + 1;
+      const pieces = Array.from({ length: 15 }, () => frame('DATA', stream, [], Buffer.alloc(16_384)));
+      client.write(post(stream));
+      await vi.waitUntil(() => answered.length > nth);
+      client.write(...pieces, frame('DATA', stream, ['END_STREAM']), frame('PING', 0, [], numbers(1, nth)));
+      await client.until(({ frames }) => frames.filter(({ type }) => type === 'PING').length > nth);
+      answer(localReply(200, 'ok'));
+      await client.until(() => client.answered(stream));
+    }
+    expect(client.saw().every((seen) => seen === '200')).toBe(true);
+  });
+
   it('on streams that were given up opens the window of the connection again', async () => {
     const { client } = await world({ filters: [{ onRequest: () => localReply(401, 'no_token') }] });
     for (let stream = 1; stream < 30; stream += 2) {

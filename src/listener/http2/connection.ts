@@ -95,7 +95,12 @@ export class Http2Connection implements InboundHost {
   }
 
   get idleSince(): number | undefined {
-    return 'since' in this.#waiting ? this.#waiting.since : undefined;
+    const waiting = this.#waiting;
+    if (!('since' in waiting)) return undefined;
+    // One that has just come is about to speak.
+    return waiting.for === 'first request' && this.context.now() - waiting.since < requestGrace
+      ? undefined
+      : waiting.since;
   }
 
   get closing(): boolean {

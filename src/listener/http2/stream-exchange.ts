@@ -138,10 +138,9 @@ export class StreamExchange implements WriterHost {
   }
 
   #served(): void {
-    if (!this.#requestOpen) return;
     this.#body!.break(new Error('the request has been answered'));
     // RFC 9113 §8.1: the answer is complete, the rest of the request is not wanted.
-    this.reset(errorCode.NO_ERROR);
+    if (this.#requestOpen) this.reset(errorCode.NO_ERROR);
   }
 
   #askForContent(): void {
