@@ -1,4 +1,5 @@
 /** Metrics as they travel through the monitoring sidecar. Numbers stay the text that the app wrote, so that none is rounded. */
+import type { Series } from './series.ts';
 
 export type MetricType =
   | 'counter'
@@ -13,7 +14,7 @@ export type MetricType =
 
 /** A metric family: what one `# TYPE` line and the samples under it say. */
 export interface MetricFamily {
-  /** Without suffixes; in OpenMetrics a counter is named without `_total`. */
+  /** As the `# TYPE` line has it: a counter is named without `_total` where it came as OpenMetrics, and with it otherwise. */
   readonly name: string;
   readonly type: MetricType;
   /** Unescaped; undefined when there was no `# HELP`. */
@@ -32,6 +33,8 @@ export interface Sample {
   /** As written: milliseconds in the Prometheus text format, seconds with a fraction in OpenMetrics. */
   readonly timestamp: string | undefined;
   readonly exemplar: Exemplar | undefined;
+  /** Name and labels with what is known about them; may be left out. Samples of one series share it from scrape to scrape. */
+  readonly series?: Series;
 }
 
 export interface Exemplar {
