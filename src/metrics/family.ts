@@ -2,15 +2,7 @@
 import type { Series } from './series.ts';
 
 export type MetricType =
-  | 'counter'
-  | 'gauge'
-  | 'histogram'
-  | 'summary'
-  | 'untyped'
-  | 'unknown'
-  | 'info'
-  | 'stateset'
-  | 'gaugehistogram';
+  'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped' | 'unknown' | 'info' | 'stateset' | 'gaugehistogram';
 
 /** A metric family: what one `# TYPE` line and the samples under it say. */
 export interface MetricFamily {
