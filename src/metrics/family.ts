@@ -22,7 +22,7 @@ export interface Sample {
   readonly labels: readonly string[];
   /** As written: `1`, `+Inf`, `NaN`, `1e-320`. */
   readonly value: string;
-  /** As written: milliseconds in the Prometheus text format, seconds with a fraction in OpenMetrics. */
+  /** Seconds, with a fraction, whatever the format it came in: no digit is lost on the way. */
   readonly timestamp: string | undefined;
   readonly exemplar: Exemplar | undefined;
   /** Name and labels with what is known about them; may be left out. Samples of one series share it from scrape to scrape. */

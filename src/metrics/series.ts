@@ -73,7 +73,7 @@ export function quotedName(name: string): string {
 /** A copy that keeps no longer text alive: V8 makes a part of a string a view on the whole. */
 export function flat(text: string): string {
   const bytes = Buffer.from(text, 'utf8');
-  return bytes.length === text.length ? bytes.latin1Slice() : bytes.utf8Slice();
+  return bytes.length === text.length ? bytes.toString('latin1') : bytes.toString('utf8');
 }
 
 function seriesText(name: string, labels: readonly string[]): string {

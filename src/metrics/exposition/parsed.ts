@@ -26,7 +26,7 @@ export interface ParsedExposition {
   readonly firstFault: ExpositionFault | undefined;
 }
 
-/** Reads one exposition as its bytes come. Both methods throw ExpositionFault when it cannot be taken as a whole. */
+/** Reads one exposition as its bytes come. Both methods throw ExpositionFault or ScrapeRefused when it cannot be taken as a whole. */
 export interface ExpositionParser {
   write(chunk: Buffer): void;
   end(): ParsedExposition;

@@ -1,10 +1,11 @@
 import type { MetricFamily, MetricType, Sample } from '../family.ts';
+import { tooManySamples } from '../scrape-refused.ts';
 import type { SeriesTable } from '../series-table.ts';
 import { unescapeHelp } from './escape.ts';
-import { ExpositionFault, LineFault, shown } from './fault.ts';
+import { LineFault, shown } from './fault.ts';
 import { FaultLog } from './fault-log.ts';
 import { LineSplitter, type LineReader } from './line-splitter.ts';
-import { isInteger64, isReal } from './number.ts';
+import { isInteger64, isReal, millisecondsToSeconds } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { endOfSeries, isBlank, readQuoted, skipBlanks, textNotation } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
@@ -90,7 +91,7 @@ export class TextParser implements ExpositionParser, LineReader {
     family.read++;
     const series = known.admitted;
     if (series === undefined) return;
-    if (++this.#admitted > this.#maxSamples) throw new ExpositionFault(this.#line, `has more than ${this.#maxSamples} samples`);
+    if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
     family.samples.push({ name: series.name, labels: series.labels, value, timestamp, exemplar: undefined, series });
   }
 
@@ -165,7 +166,7 @@ function readTimestamp(text: string, valueEnd: number, end: number): string | un
   const timestamp = text.slice(start, tokenEnd);
   if (!isInteger64(timestamp)) throw new LineFault(`${shown(timestamp)} is not a time stamp in milliseconds`);
   if (skipBlanks(text, tokenEnd, end) < end) throw new LineFault(`has ${shown(text.slice(tokenEnd, end))} after its time stamp`);
-  return timestamp;
+  return millisecondsToSeconds(timestamp);
 }
 
 function endOfToken(text: string, start: number, end: number): number {
