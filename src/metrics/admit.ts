@@ -55,6 +55,9 @@ function check(series: Series, { labels, labelNameLength, labelValueLength }: La
     const most = at % 2 === 0 ? labelNameLength : labelValueLength;
     if (text.length <= most) continue;
     const what = at % 2 === 0 ? 'a label name' : `a value of label ${series.labels[at - 1]!}`;
-    throw new ScrapeRefused('label_limit', `${series.name} has ${what} of ${text.length} characters, more than ${most}`);
+    throw new ScrapeRefused(
+      'label_limit',
+      `${series.name} has ${what} of ${text.length} characters, more than ${most}`,
+    );
   }
 }

@@ -10,6 +10,7 @@ export const scrapeFailures = [
   'label_limit',
   'invalid',
   'reset',
+  'internal',
 ] as const;
 export type ScrapeFailure = (typeof scrapeFailures)[number];
 

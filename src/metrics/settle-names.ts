@@ -6,7 +6,9 @@ import { suffixOf, withoutSuffix } from './family-names.ts';
  * with the help of `foo`.
  */
 export function settleNames(families: readonly MetricFamily[]): readonly MetricFamily[] {
-  return families.flatMap((family) => (family.samples.every((sample) => fits(family, sample)) ? [family] : settle(family)));
+  return families.flatMap((family) =>
+    family.samples.every((sample) => fits(family, sample)) ? [family] : settle(family),
+  );
 }
 
 function settle(family: MetricFamily): MetricFamily[] {

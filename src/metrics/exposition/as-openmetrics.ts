@@ -60,13 +60,18 @@ function createdGauges(families: readonly MetricFamily[]): {
   of(base: string): readonly Sample[];
 } {
   const types: readonly MetricType[] = ['counter', 'histogram', 'summary'];
-  const gauges = new Map(families.filter(({ name, type }) => type === 'gauge' && name.endsWith('_created')).map((one) => [one.name, one]));
+  const gauges = new Map(
+    families.filter(({ name, type }) => type === 'gauge' && name.endsWith('_created')).map((one) => [one.name, one]),
+  );
   const folded = new Set<MetricFamily>();
   for (const family of gauges.size === 0 ? [] : families) {
     const base = family.type === 'counter' ? baseName(family) : family.name;
     const gauge = gauges.get(`${base}_created`);
-    const hasSuffixes = family.type !== 'counter' || family.samples.some(({ name }) => suffixedNames({ name: base, type: 'counter' }).includes(name));
-    if (gauge !== undefined && types.includes(family.type) && hasSuffixes && !family.samples.some(isNoCount)) folded.add(gauge);
+    const hasSuffixes =
+      family.type !== 'counter' ||
+      family.samples.some(({ name }) => suffixedNames({ name: base, type: 'counter' }).includes(name));
+    if (gauge !== undefined && types.includes(family.type) && hasSuffixes && !family.samples.some(isNoCount))
+      folded.add(gauge);
   }
   return {
     folded,

@@ -66,12 +66,14 @@ export class HistogramCheck {
     if (point.count !== undefined && point.count !== point.bucketValue) {
       return 'ends a histogram whose count is not that of its bucket +Inf';
     }
-    if ((point.hasSum || point.hasGaugeSum) && point.count === undefined) return 'ends a histogram with a sum and no count';
+    if ((point.hasSum || point.hasGaugeSum) && point.count === undefined)
+      return 'ends a histogram with a sum and no count';
     if (!point.hasSum && !point.hasGaugeSum && point.count !== undefined) {
       return 'ends a histogram with a count and no sum';
     }
     if (point.negativeBuckets && point.hasSum) return 'ends a histogram with negative buckets and a sum';
-    if (!point.negativeBuckets && point.negativeGaugeSum) return 'ends a histogram without negative buckets whose sum is negative';
+    if (!point.negativeBuckets && point.negativeGaugeSum)
+      return 'ends a histogram without negative buckets whose sum is negative';
     return undefined;
   }
 }

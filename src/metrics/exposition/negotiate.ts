@@ -36,7 +36,8 @@ function understood({ type, parameters }: Range): ExpositionFormat | undefined {
   if (type === 'application/openmetrics-text') {
     return version === undefined || version === '1.0.0' || version === '0.0.1' ? 'openmetrics' : undefined;
   }
-  if (type === 'text/plain') return version === undefined || version === '0.0.4' || version === '1.0.0' ? 'text' : undefined;
+  if (type === 'text/plain')
+    return version === undefined || version === '0.0.4' || version === '1.0.0' ? 'text' : undefined;
   return type === '*/*' || type === 'text/*' ? 'text' : undefined;
 }
 

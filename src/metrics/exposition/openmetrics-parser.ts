@@ -66,7 +66,8 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
 
   end(): ParsedExposition {
     this.#splitter.end();
-    if (!this.#ended) throw new ExpositionFault(Math.max(1, this.#line), 'is the last line and not `# EOF`: the page was cut off');
+    if (!this.#ended)
+      throw new ExpositionFault(Math.max(1, this.#line), 'is the last line and not `# EOF`: the page was cut off');
     return {
       families: this.#families,
       samplesScraped: this.#scraped,
@@ -143,7 +144,8 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     family.read++;
     this.#scraped++;
     if (again) return;
-    if (family.type === 'histogram' || family.type === 'gaugehistogram') this.#checkHistogram(family, suffix, raw, value, timestamp);
+    if (family.type === 'histogram' || family.type === 'gaugehistogram')
+      this.#checkHistogram(family, suffix, raw, value, timestamp);
     const admitted = known.admitted;
     if (admitted === undefined) return;
     if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
@@ -218,7 +220,8 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
       this.#faults.caught(this.#line, error);
     }
     for (const name of new Set([family.name, ...family.sampleNames])) {
-      if (this.#taken.has(name)) this.#faults.add(family.line, `begins ${shown(family.name)} anew, or shares ${shown(name)} with another`);
+      if (this.#taken.has(name))
+        this.#faults.add(family.line, `begins ${shown(family.name)} anew, or shares ${shown(name)} with another`);
       this.#taken.add(name);
     }
   }
@@ -235,7 +238,8 @@ function readName(line: string, at: number): [name: string, after: number] {
 
 function checkUnit(name: string, type: MetricType, unit: string | undefined): void {
   if (unit === undefined || unit === '') return;
-  if (!name.endsWith(`_${unit}`)) throw new LineFault(`has the unit ${shown(unit)}, with which ${shown(name)} does not end`);
+  if (!name.endsWith(`_${unit}`))
+    throw new LineFault(`has the unit ${shown(unit)}, with which ${shown(name)} does not end`);
   if (type === 'info' || type === 'stateset') throw new LineFault(`has a unit for a metric of type ${type}`);
 }
 
@@ -259,7 +263,8 @@ function checkSample(family: Family, suffix: string, raw: Series, value: string,
       break;
     case 'stateset':
       if (labelValue(raw.labels, family.name) === undefined) throw new LineFault(`has no label ${family.name}`);
-      if (value !== '0' && toNumber(value) !== 0 && toNumber(value) !== 1) throw new LineFault('is a state that is neither 0 nor 1');
+      if (value !== '0' && toNumber(value) !== 0 && toNumber(value) !== 1)
+        throw new LineFault('is a state that is neither 0 nor 1');
       break;
     case 'info':
       if (toNumber(value) !== 1) throw new LineFault('is an info that is not 1');

@@ -37,7 +37,8 @@ export function readSampleLine(text: string, start: number, end: number): Sample
 }
 
 function readExemplar(text: string, start: number, end: number): Exemplar {
-  if (!text.startsWith(' # {', start)) throw new LineFault(`has ${shown(text.slice(start, end))} where an exemplar was expected`);
+  if (!text.startsWith(' # {', start))
+    throw new LineFault(`has ${shown(text.slice(start, end))} where an exemplar was expected`);
   const open = start + 3;
   const close = endOfBraces(text, open, end);
   if (close < 0) throw new LineFault('has an exemplar whose brace is not closed');
@@ -45,7 +46,8 @@ function readExemplar(text: string, start: number, end: number): Exemplar {
   if (quotedName !== undefined) throw new LineFault('has an exemplar with a metric name');
   let length = 0;
   for (const part of labels) length += [...part].length;
-  if (length > longestExemplar) throw new LineFault(`has an exemplar whose labels are longer than ${longestExemplar} characters`);
+  if (length > longestExemplar)
+    throw new LineFault(`has an exemplar whose labels are longer than ${longestExemplar} characters`);
   if (text[close] !== ' ' || close >= end) throw new LineFault('has an exemplar without a value');
   const valueEnd = endOfToken(text, close + 1, end);
   const value = readReal(text.slice(close + 1, valueEnd), 'value of the exemplar');

@@ -90,7 +90,8 @@ export function parseLabels(
     at = after;
     blanks();
     if (text[at] === '=') {
-      if (isQuoted ? label === '' : !isLegacyLabelName(label)) throw new LineFault(`${shown(label)} is not a label name`);
+      if (isQuoted ? label === '' : !isLegacyLabelName(label))
+        throw new LineFault(`${shown(label)} is not a label name`);
       if (label === '__name__') throw new LineFault('has __name__ as a label');
       at++;
       blanks();

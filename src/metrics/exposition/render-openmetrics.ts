@@ -17,7 +17,9 @@ export function renderOpenMetrics(families: readonly MetricFamily[]): readonly B
     for (const sample of samples) {
       const series = sampleName === undefined ? seriesOf(sample) : new Series(sampleName, sample.labels);
       const time = sample.timestamp === undefined ? '' : ` ${sample.timestamp}`;
-      page.add(`${series.text} ${sample.value}${time}${sample.exemplar === undefined ? '' : exemplarText(sample.exemplar)}\n`);
+      page.add(
+        `${series.text} ${sample.value}${time}${sample.exemplar === undefined ? '' : exemplarText(sample.exemplar)}\n`,
+      );
     }
   }
   page.add('# EOF\n');

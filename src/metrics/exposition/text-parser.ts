@@ -144,7 +144,15 @@ export class TextParser implements ExpositionParser, LineReader {
   #familyNamed(name: string): Family {
     let family = this.#families.get(name);
     if (family === undefined) {
-      family = { name, type: 'untyped', help: undefined, unit: undefined, samples: [] as Sample[], typed: false, read: 0 };
+      family = {
+        name,
+        type: 'untyped',
+        help: undefined,
+        unit: undefined,
+        samples: [] as Sample[],
+        typed: false,
+        read: 0,
+      };
       this.#families.set(name, family);
     }
     return family;
@@ -165,7 +173,8 @@ function readTimestamp(text: string, valueEnd: number, end: number): string | un
   const tokenEnd = endOfToken(text, start, end);
   const timestamp = text.slice(start, tokenEnd);
   if (!isInteger64(timestamp)) throw new LineFault(`${shown(timestamp)} is not a time stamp in milliseconds`);
-  if (skipBlanks(text, tokenEnd, end) < end) throw new LineFault(`has ${shown(text.slice(tokenEnd, end))} after its time stamp`);
+  if (skipBlanks(text, tokenEnd, end) < end)
+    throw new LineFault(`has ${shown(text.slice(tokenEnd, end))} after its time stamp`);
   return millisecondsToSeconds(timestamp);
 }
 

@@ -8,7 +8,9 @@ if (!present) console.warn(`The OpenMetrics cases are skipped: there is no ${fol
 
 const cases = present
   ? readdirSync(folder).map((name) => {
-      const { shouldParse } = JSON.parse(readFileSync(`${folder}/${name}/test.json`, 'utf8')) as { shouldParse: boolean };
+      const { shouldParse } = JSON.parse(readFileSync(`${folder}/${name}/test.json`, 'utf8')) as {
+        shouldParse: boolean;
+      };
       return { name, shouldParse, text: readFileSync(`${folder}/${name}/metrics`) };
     })
   : [];
