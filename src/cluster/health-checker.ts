@@ -87,7 +87,7 @@ export class HealthChecker {
   ): () => void {
     const connection = this.#options.connection(socket);
     const authority = host ?? this.#options.host;
-    const fields = ['host', authority, 'user-agent', 'portico-health-check'];
+    const fields = ['user-agent', 'portico-health-check'];
     connection.send(
       { method: 'GET', path, authority, fields, body: noBody, last: true },
       {
@@ -96,6 +96,7 @@ export class HealthChecker {
         head: (status) => done(expected.some(({ min, max }) => status >= min && status <= max) ? 'good' : 'bad'),
         data: () => true,
         end() {},
+        told() {},
         fail: () => done('silent'),
       },
     );
