@@ -5,7 +5,7 @@ import type { Role, RoleParts, RunningRole } from '../role/role.ts';
 import { buildTargets } from './build-targets.ts';
 import { Collector, type Collected } from './collector.ts';
 import { metricsSchema, type MetricsConfig } from './config.ts';
-import type { Snapshot } from './family-source.ts';
+import type { Snapshot } from './snapshot.ts';
 import { pageReply } from './page-reply.ts';
 import { scrapeBudget } from './scrape-budget.ts';
 import { scrapeStats } from './scrape-stats.ts';
