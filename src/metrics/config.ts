@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { byteSize, doc, duration, headerName, integer, name } from '../options/index.ts';
 import { roleSchema } from '../role/role-schema.ts';
+import { derivedSchema } from './derived/config.ts';
 import { healthSchema } from './health/config.ts';
 import { labelClashPolicies } from './label-clash.ts';
 import { pressureSchema } from './pressure/config.ts';
@@ -160,6 +161,7 @@ export const metricsEntries = {
   health: v.optional(doc('Health checks of the app, as metrics and for `/ready`.', healthSchema)),
   process: v.optional(doc('What the process of the app uses, read from /proc.', processSchema)),
   pressure: v.optional(doc('What the control group of the app uses and waits for.', pressureSchema)),
+  derived: v.optional(doc('Metrics made of lines of the app’s logs and of JSON.', derivedSchema)),
   scrape_interval: v.optional(
     doc(
       '0 scrapes the targets whenever somebody asks for the page; otherwise they are scraped so often, and the page is what the last scrape brought.',

@@ -114,7 +114,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   }
 }
 
-const sourceOptions = ['health', 'process', 'pressure'] as const;
+const sourceOptions = ['health', 'process', 'pressure', 'derived'] as const;
 
 function asWritten(loaded: LoadedRoleConfig<MetricsConfig>, option: string): string | undefined {
   return JSON.stringify(loaded.written([option]));
