@@ -8,7 +8,7 @@ import { mergeFamilies } from './merge-families.ts';
 import { ownFamilies } from './own-families.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
 import { ScrapeLog } from './scrape-log.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot } from './push/snapshot.ts';
 import type { Target } from './scrape/target.ts';
 
 export interface CollectorParts {
