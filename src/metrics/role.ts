@@ -1,7 +1,10 @@
+import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
+import { PodMetadata } from '../pod/index.ts';
 import type { Role, RoleParts, RunningRole } from '../role/role.ts';
+import { addedLabels } from './added-labels.ts';
 import { buildSources, type Sources } from './build-sources.ts';
 import { buildTargets } from './build-targets.ts';
 import { Collector, type Collected } from './collector.ts';
@@ -23,9 +26,17 @@ export const metrics: Role<MetricsConfig> = {
     // V8 lets a heap double before it collects, which a page of 50,000 series turns into 80 MB. A collection takes 5 ms.
     setFlagsFromString('--heap-growing-percent=10');
     const push = await startPush(loaded.config, parts);
-    return new MetricsRole(loaded, parts, await buildSources(loaded.config, parts), push);
+    const sources = await buildSources(loaded.config, parts);
+    return new MetricsRole(loaded, parts, { push, sources, pod: await startPod(loaded) });
   },
 };
+
+/** What takes time to start. */
+interface Started {
+  readonly push: Push | undefined;
+  readonly sources: Sources;
+  readonly pod: PodMetadata;
+}
 
 class MetricsRole implements RunningRole<MetricsConfig> {
   readonly endpoints: readonly AdminEndpoint[];
@@ -34,6 +45,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   #loaded: LoadedRoleConfig<MetricsConfig>;
   #targets: readonly Target[];
   #sources: Sources;
+  #pod: PodMetadata;
+  #labels: () => ReadonlyMap<string, string>;
   readonly #push: Push | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
@@ -41,10 +54,12 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   /** With an interval: what the last scrape brought. */
   #last: Snapshot | undefined;
 
-  constructor(loaded: LoadedRoleConfig<MetricsConfig>, parts: RoleParts, sources: Sources, push: Push | undefined) {
+  constructor(loaded: LoadedRoleConfig<MetricsConfig>, parts: RoleParts, { push, sources, pod }: Started) {
     this.#parts = parts;
     this.#loaded = loaded;
-    this.#targets = buildTargets(loaded.config, new Map());
+    this.#targets = buildTargets(loaded.config);
+    this.#pod = pod;
+    this.#labels = addedLabels(loaded.config, pod);
     this.#sources = sources;
     this.#push = push;
     const instance = (name: string) => this.#config.targets.find((target) => target.name === name)?.url.host ?? '';
@@ -66,9 +81,13 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     // Checks that nobody changed go on, so that the app does not look unchecked for a moment.
     const before = this.#loaded;
     const kept = sourceOptions.every((name) => asWritten(before, name) === asWritten(loaded, name));
+    const pod = await startPod(loaded);
     if (!kept) this.#sources = await buildSources(loaded.config, this.#parts);
+    this.#pod.stop();
+    this.#pod = pod;
+    this.#labels = addedLabels(loaded.config, pod);
     this.#loaded = loaded;
-    this.#targets = buildTargets(loaded.config, new Map());
+    this.#targets = buildTargets(loaded.config);
     this.#collector.replace(this.#collected());
     this.#keepScraping();
     // A scrape that is under way ends as it began.
@@ -91,6 +110,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     clearInterval(this.#timer);
     clearInterval(this.#pushTimer);
     await this.#closePush();
+    this.#pod.stop();
     await close(this.#targets, this.#sources);
   }
 
@@ -99,7 +119,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   }
 
   #collected(): Collected {
-    return { targets: this.#targets, sources: this.#sources.all, labels: () => this.#config.labels };
+    return { targets: this.#targets, sources: this.#sources.all, labels: this.#labels };
   }
 
   #page(): AdminEndpoint {
@@ -163,6 +183,13 @@ class MetricsRole implements RunningRole<MetricsConfig> {
 
 /** Milliseconds that the app has for its last scrape, when the sidecar ends. */
 const lastScrape = 1000;
+
+function startPod({ config, folder }: LoadedRoleConfig<MetricsConfig>): Promise<PodMetadata> {
+  return PodMetadata.start(config.pod, {
+    environment: process.env,
+    resolvePath: (path) => resolve(folder, path),
+  });
+}
 
 /** Loaded only when it is configured. */
 async function startPush({ push }: MetricsConfig, parts: RoleParts): Promise<Push | undefined> {

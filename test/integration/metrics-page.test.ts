@@ -1,7 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { scrapeFailures } from '../../src/metrics/scrape-refused.ts';
 import { parseAll } from '../support/parse-exposition.ts';
 import { metricsApp, openMetrics, sends, startMetrics } from '../support/metrics-role.ts';
@@ -41,6 +44,25 @@ describe('the page (PM01: enrichment)', () => {
     const { body } = await get();
     expect(body).toContain(expected);
     understood(body);
+  });
+});
+
+describe('labels of the pod', () => {
+  it('come from the downward API, and follow it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portico-pod-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'labels'), 'app="shop"\nversion="1"\n');
+    const app = await metricsApp('a 1\n');
+    vi.stubEnv('TEST_POD_NAME', 'web-1');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { lines, get } = await startMetrics(
+      `targets: [{ name: app, url: '${app.url}' }]\npod: { name_variable: TEST_POD_NAME, namespace_variable: TEST_NOT_SET, labels_file: '${folder}/labels', poll_interval: 50ms }\npod_labels: { pod: name, namespace: namespace, version: labels.version }`,
+    );
+    expect(await lines()).toBe('# TYPE a untyped\na{pod="web-1",version="1"} 1\n');
+    expect((await get()).body).toMatch(/^up\{target="app",.*,pod="web-1",version="1"\} 1$/m);
+    writeFileSync(join(folder, 'labels.new'), 'app="shop"\nversion="2"\n');
+    renameSync(join(folder, 'labels.new'), join(folder, 'labels'));
+    await vi.waitFor(async () => expect(await lines()).toContain('a{pod="web-1",version="2"} 1'), 10_000);
   });
 });
 
