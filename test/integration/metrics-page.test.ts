@@ -160,10 +160,10 @@ describe('the page (PM05: the format that was asked for)', () => {
     understood(body, 'openmetrics');
   });
 
-  it('is the text format for protobuf and for who does not say', async () => {
+  it('is the text format for who does not say, or asks for what there is not', async () => {
     const { get } = await sidecar(page);
     for (const accept of [
-      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited',
+      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text',
       '*/*',
     ]) {
       const { body, type } = await get({ accept });
@@ -172,6 +172,16 @@ describe('the page (PM05: the format that was asked for)', () => {
       expect(body).toContain('x_y 3\n');
       understood(body);
     }
+  });
+
+  it('is protobuf for who prefers it', async () => {
+    const { port } = await sidecar(page);
+    const accept = 'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited';
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
+      headers: { accept: `${accept},text/plain;q=0.5` },
+    });
+    expect(response.headers.get('content-type')).toBe(accept.replaceAll(';', '; '));
+    expect(Buffer.from(await response.arrayBuffer()).includes('a_total')).toBe(true);
   });
 
   it('has UTF-8 names for who asks for them', async () => {
