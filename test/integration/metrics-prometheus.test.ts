@@ -124,7 +124,7 @@ describe.skipIf(!installed)('a real Prometheus (skipped where it is not installe
       const { port } = await startMetrics(
         `targets: [{ name: app, url: '${app.url}', format: protobuf, labels: { pod: web-1 } }]`,
       );
-      const { query } = await startPrometheus(`127.0.0.1:${port}`);
+      const { query } = await startPrometheus(`127.0.0.1:${port}`, { native: true });
       await vi.waitFor(async () => expect(await query('rpc_seconds')).toHaveLength(1), {
         timeout: 60_000,
         interval: 200,

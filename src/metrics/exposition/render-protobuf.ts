@@ -3,7 +3,7 @@ import { seriesOf } from '../merge-families.ts';
 import { ProtobufWriter } from '../push/protobuf-writer.ts';
 import { labelValue } from '../series.ts';
 import { asText } from './as-text.ts';
-import { isInteger64, secondsToMilliseconds, toNumber } from './number.ts';
+import { secondsToMilliseconds, toNumber } from './number.ts';
 
 const typeNumbers: Readonly<Record<MetricType, number>> = {
   counter: 0,
@@ -66,7 +66,7 @@ function writeMetric(
     writeLabels(metric, first!.labels, without);
     metric.message(field, write);
     const time = first!.timestamp === undefined ? undefined : secondsToMilliseconds(first!.timestamp);
-    if (time !== undefined && isInteger64(time)) metric.integer(6, Number(time));
+    if (time !== undefined && Number.isSafeInteger(Number(time))) metric.integer(6, Number(time));
   });
 }
 

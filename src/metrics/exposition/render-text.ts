@@ -4,7 +4,7 @@ import { quotedName } from '../series.ts';
 import { asText } from './as-text.ts';
 import { escapeHelp } from './escape.ts';
 import { isLegacyMetricName } from './names.ts';
-import { isInteger64, secondsToMilliseconds } from './number.ts';
+import { isTimestamp, secondsToMilliseconds } from './number.ts';
 import { inChunks } from './in-chunks.ts';
 
 /** What the text format makes of the types that only OpenMetrics has, as Prometheus' own clients do. */
@@ -36,8 +36,8 @@ function* lines(families: readonly MetricFamily[]): Generator<string> {
       yield `# TYPE ${written} ${textTypes[type]}\n`;
       for (const sample of samples) {
         const time = sample.timestamp === undefined ? undefined : secondsToMilliseconds(sample.timestamp);
-        // Later than the year 292 million: readers of this format would refuse the page.
-        if (time !== undefined && !isInteger64(time)) continue;
+        // Before 1970 or later than the year 292 million: Prometheus would refuse the page.
+        if (time !== undefined && !isTimestamp(time)) continue;
         yield `${seriesOf(sample).text} ${sample.value}${time === undefined ? '' : ` ${time}`}\n`;
       }
     }
