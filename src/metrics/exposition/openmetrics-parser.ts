@@ -1,8 +1,6 @@
 import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
 import { labelHash } from '../label-hash.ts';
-import { ScrapedSample } from '../scraped-sample.ts';
 import { labelValue } from '../series.ts';
-import { tooManySamples } from '../scrape-refused.ts';
 import type { KnownSeries, SeriesTable } from '../series-table.ts';
 import { unescapeLabelValue } from './escape.ts';
 import { ExpositionFault, LineFault, shown } from './fault.ts';
@@ -15,6 +13,7 @@ import { readSampleLine } from './openmetrics-sample.ts';
 import { isOpenMetricsType, sampleSuffixes, type OpenMetricsType } from './openmetrics-types.ts';
 import { openMetricsNotation, parseSeries, readQuoted } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
+import { SampleTally } from './sample-tally.ts';
 
 interface Family extends MetricFamily {
   type: MetricType;
@@ -42,7 +41,7 @@ interface Family extends MetricFamily {
 export class OpenMetricsParser implements ExpositionParser, LineReader {
   readonly #splitter: LineSplitter;
   readonly #table: SeriesTable;
-  readonly #maxSamples: number;
+  readonly #tally: SampleTally;
   readonly #faults: FaultLog;
   readonly #families: Family[] = [];
   /** Names of samples of the families that ended. */
@@ -50,13 +49,11 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
   #family: Family | undefined;
   #ended = false;
   #line = 0;
-  #scraped = 0;
-  #admitted = 0;
 
   constructor({ table, invalidLines, maxLineLength, maxSamples }: ParseOptions) {
     this.#splitter = new LineSplitter(this, maxLineLength);
     this.#table = table;
-    this.#maxSamples = maxSamples;
+    this.#tally = new SampleTally(maxSamples);
     this.#faults = new FaultLog(invalidLines);
     table.begin(openMetricsNotation);
   }
@@ -69,13 +66,7 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     this.#splitter.end();
     if (!this.#ended)
       throw new ExpositionFault(Math.max(1, this.#line), 'is the last line and not `# EOF`: the page was cut off');
-    return {
-      families: this.#families,
-      samplesScraped: this.#scraped,
-      samplesAdmitted: this.#admitted,
-      faults: this.#faults.count,
-      firstFault: this.#faults.first,
-    };
+    return this.#tally.parsed(this.#families, this.#faults);
   }
 
   unreadable(reason: string): void {
@@ -143,14 +134,13 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     checkSample(family, suffix, value, exemplar);
     const again = this.#follow(family, known, timestamp);
     family.read++;
-    this.#scraped++;
-    if (again) return;
+    if (again) {
+      this.#tally.leaveOut();
+      return;
+    }
     if (family.type === 'histogram' || family.type === 'gaugehistogram')
       this.#checkHistogram(family, suffix, known, value, timestamp);
-    const admitted = known.admitted;
-    if (admitted === undefined) return;
-    if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-    family.samples.push(new ScrapedSample(admitted, value, timestamp, exemplar));
+    this.#tally.take(known, family.samples, value, timestamp, exemplar);
   }
 
   /**
