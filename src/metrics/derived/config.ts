@@ -118,7 +118,7 @@ const logSchema = v.strictObject({
     doc('Longer lines are counted and left out.', v.pipe(byteSize(), v.minValue(64), v.maxValue(1024 * 1024))),
     '8KiB',
   ),
-  metrics: v.pipe(v.array(logMetric), v.minLength(1), v.maxLength(100)),
+  metrics: doc('What is made of the lines.', v.pipe(v.array(logMetric), v.minLength(1), v.maxLength(100))),
 });
 
 const endpointSchema = v.strictObject({
@@ -127,7 +127,7 @@ const endpointSchema = v.strictObject({
   interval: v.optional(doc('Time from question to question.', atLeast(10, '10ms')), '15s'),
   timeout: v.optional(doc('How long an answer may take.', atLeast(1, '1ms')), '5s'),
   max_bytes: v.optional(doc('Largest answer.', v.pipe(byteSize(), v.maxValue(64 * 1024 * 1024))), '1MiB'),
-  metrics: v.pipe(v.array(jsonMetric), v.minLength(1), v.maxLength(100)),
+  metrics: doc('What is made of the answer.', v.pipe(v.array(jsonMetric), v.minLength(1), v.maxLength(100))),
 });
 
 export const derivedSchema = v.pipe(

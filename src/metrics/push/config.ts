@@ -10,8 +10,8 @@ const authSchema = v.strictObject({
     doc(
       'User name, and file with the password.',
       v.strictObject({
-        username: v.pipe(v.string(), v.regex(/^[^:\p{Cc}]+$/u, 'must not contain a colon')),
-        password_file: file(),
+        username: doc('Without a colon.', v.pipe(v.string(), v.regex(/^[^:\p{Cc}]+$/u, 'must not contain a colon'))),
+        password_file: doc('File with the password; read anew for each push.', file()),
       }),
     ),
   ),
@@ -53,10 +53,10 @@ const outputSchema = v.pipe(
       doc(
         'For https: other authorities than the usual ones, a certificate of our own. Files are read anew for each push.',
         v.strictObject({
-          ca_file: v.optional(file()),
-          certificate_file: v.optional(file()),
-          key_file: v.optional(file()),
-          server_name: v.optional(v.string()),
+          ca_file: v.optional(doc('Authorities that are trusted, in PEM.', file())),
+          certificate_file: v.optional(doc('Our certificate, in PEM.', file())),
+          key_file: v.optional(doc('Its key, in PEM.', file())),
+          server_name: v.optional(doc('Name that the certificate of the receiver must have.', v.string())),
         }),
       ),
       {},
@@ -105,15 +105,18 @@ export const pushSchema = v.strictObject({
     doc('Time from push to push.', v.pipe(duration(), v.minValue(100, 'must be at least 100ms'))),
     '15s',
   ),
-  outputs: v.pipe(
-    v.array(outputSchema),
-    v.minLength(1, 'must have an output'),
-    v.maxLength(16, 'must have at most 16 outputs'),
-    v.check((outputs) => new Set(outputs.map((each) => each.name)).size === outputs.length, 'names must differ'),
-    v.check((outputs) => {
-      const paths = outputs.flatMap(({ queue }) => (queue === undefined ? [] : [queue.path]));
-      return new Set(paths).size === paths.length;
-    }, 'each queue needs a folder of its own'),
+  outputs: doc(
+    'Where to.',
+    v.pipe(
+      v.array(outputSchema),
+      v.minLength(1, 'must have an output'),
+      v.maxLength(16, 'must have at most 16 outputs'),
+      v.check((outputs) => new Set(outputs.map((each) => each.name)).size === outputs.length, 'names must differ'),
+      v.check((outputs) => {
+        const paths = outputs.flatMap(({ queue }) => (queue === undefined ? [] : [queue.path]));
+        return new Set(paths).size === paths.length;
+      }, 'each queue needs a folder of its own'),
+    ),
   ),
 });
 
