@@ -12,7 +12,8 @@ import {
 import { createClusterStats, type ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import { Discovery, systemResolve, type Resolve } from './discovery.ts';
+import { Discovery, type Resolve } from './discovery.ts';
+import { resolveWith, systemResolve } from './dns-resolve.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerReason, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
@@ -160,7 +161,7 @@ export class Cluster implements UpstreamCluster {
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
       dns: config.dns,
-      resolve: deps.resolve ?? systemResolve,
+      resolve: deps.resolve ?? (config.dns.resolvers === undefined ? systemResolve : resolveWith(config.dns.resolvers)),
       onChange: (found) => this.#replaceEndpoints(found),
       onHealth: (host, error) => {
         if (error === undefined) deps.log.info(`${host} can be resolved again`, { cluster: config.name });
