@@ -17,7 +17,8 @@ import { resolveWith, systemResolve } from './dns-resolve.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerReason, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
-import { afterCheck, type CheckResult } from './health-state.ts';
+import type { ProbeResult } from './health-probe/probe.ts';
+import { afterCheck } from './health-state.ts';
 import { HoldQueue, type Holdable } from './hold-queue.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { slowStartFactor } from './slow-start.ts';
@@ -501,7 +502,7 @@ export class Cluster implements UpstreamCluster {
           connection: this.#connection,
           random: this.#deps.random,
         },
-        (result) => this.#checked(endpoint, result),
+        ({ result }) => this.#checked(endpoint, result),
       );
       this.#checkers.set(endpoint, checker);
       first.push(checker.start());
@@ -509,7 +510,7 @@ export class Cluster implements UpstreamCluster {
     await Promise.all(first);
   }
 
-  #checked(endpoint: Endpoint, result: CheckResult): void {
+  #checked(endpoint: Endpoint, result: ProbeResult): void {
     const before = endpoint.healthy;
     const was = endpoint.health!.health;
     endpoint.health = afterCheck(endpoint.health!, result, this.#config.health_check!);

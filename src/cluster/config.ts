@@ -164,6 +164,26 @@ const healthCheckSchema = v.pipe(
         }),
       ),
     ),
+    grpc: v.optional(
+      doc(
+        'Ask grpc.health.v1.Health/Check over HTTP/2 (h2c, or h2 with `tls`): `{}`. Any answer but SERVING makes the endpoint unhealthy at once.',
+        v.strictObject({
+          service: v.optional(
+            doc(
+              'Name of the service to ask for. Default: the server as a whole.',
+              v.pipe(v.string(), v.maxLength(1000, 'must be at most 1000 characters')),
+            ),
+            '',
+          ),
+          authority: v.optional(
+            doc(
+              'The `:authority` of the request. Default: name of the cluster.',
+              v.pipe(v.string(), v.regex(/^[!-~]+$/, 'must be a host')),
+            ),
+          ),
+        }),
+      ),
+    ),
     tcp: v.optional(doc('Only open a connection: `{}`.', v.strictObject({}))),
     interval: v.optional(doc('Time from check to check.', atLeast(10, '10ms')), '5s'),
     interval_jitter: v.optional(doc('A random time up to this is added to each interval.', duration()), '0s'),
@@ -178,8 +198,8 @@ const healthCheckSchema = v.pipe(
     ),
   }),
   v.check(
-    ({ http, tcp }) => (http === undefined) !== (tcp === undefined),
-    'must have either http or tcp, such as { http: { path: /healthz } }',
+    ({ http, grpc, tcp }) => [http, grpc, tcp].filter((kind) => kind !== undefined).length === 1,
+    'must have one of http, grpc and tcp, such as { http: { path: /healthz } }',
   ),
 );
 
