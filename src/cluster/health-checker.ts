@@ -9,8 +9,8 @@ export interface HealthCheckerOptions {
   /** Host field of the request unless the configuration names one. */
   readonly host: string;
   readonly tls: SocketTls | undefined;
-  connection(socket: Socket): UpstreamConnection;
-  random(): number;
+  readonly connection: (socket: Socket) => UpstreamConnection;
+  readonly random: () => number;
 }
 
 /** Checks one endpoint again and again, on a connection of its own each time: the pool's ceilings are for requests. */
