@@ -30,7 +30,7 @@ function fails(code: number): Answer {
 
 async function grpcServer(answer: Answer, credentials?: { cert: string; key: string }) {
   const server: http2.Http2Server =
-    credentials === undefined ? http2.createServer() : (http2.createSecureServer(credentials));
+    credentials === undefined ? http2.createServer() : http2.createSecureServer(credentials);
   const sessions = new Set<http2.ServerHttp2Session>();
   const state = { answer };
   server.on('session', (session: http2.ServerHttp2Session) => {
