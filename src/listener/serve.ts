@@ -228,9 +228,11 @@ async function deliver(
     failure = await writer.send(instead);
   }
   if (failure === undefined) return;
-  if (cut?.kind === 'gone') {
+  // When the app breaks off, the stream to the client ends too, and what that looks like must not hide the cause.
+  const appBrokeOff = failure instanceof UpstreamError && failure.flag !== 'DC';
+  if (cut?.kind === 'gone' && !appBrokeOff) {
     disconnected(exchange);
-  } else if (cut !== undefined) {
+  } else if (cut?.kind === 'reply') {
     exchange.responseCodeDetails = cut.reply.local.details;
     if (cut.reply.local.flag !== undefined) exchange.addFlag(cut.reply.local.flag);
   } else if (failure instanceof UpstreamError) {
