@@ -5,6 +5,7 @@ import { ConfigError, didYouMean, type Fault, type OptionPath } from '../options
 import type { Stats } from '../stats/index.ts';
 import type { ForwardConfig, RouteConfig, VirtualHostConfig } from './config.ts';
 import { compileDirectResponse } from './direct-response.ts';
+import { Countdown } from './countdown.ts';
 import { compileForward, type ForwardTarget } from './forward.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compileHeaderEdits } from './header-edits.ts';
@@ -56,7 +57,9 @@ export function compileRouteTable(virtualHosts: readonly VirtualHostConfig[], pa
   }
   if (faults.length > 0) throw new ConfigError(faults);
 
-  const nowhere = notFound('', parts.notFoundChain, () => localReply(404, 'route_not_found', { flag: 'NR' }));
+  const nowhere = notFound('', parts.notFoundChain, (_, receiver) =>
+    receiver.answer(localReply(404, 'route_not_found', { flag: 'NR' })),
+  );
   return {
     match(request: Request): Route {
       const host = index.find(request.authority);
@@ -102,10 +105,10 @@ class Compiler {
     const edit = compileHeaderEdits(host.response_headers);
     return {
       routes: new RouteIndex(routes),
-      notFound: notFound(host.name, this.#parts.notFoundChain, () => {
+      notFound: notFound(host.name, this.#parts.notFoundChain, (_, receiver) => {
         const reply = localReply(404, 'route_not_found', { flag: 'NR' });
         edit?.(reply.headers);
-        return reply;
+        receiver.answer(reply);
       }),
     };
   }
@@ -151,6 +154,7 @@ class Compiler {
       editResponse,
       random: () => this.#parts.random(),
       clock,
+      countdown: action.timeout > 0 ? new Countdown(action.timeout) : undefined,
     });
   }
 

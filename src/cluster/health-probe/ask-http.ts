@@ -8,7 +8,7 @@ export function askHttp(
   { path, authority, expected }: Extract<ProbeKind, { kind: 'http' }>,
   done: (result: ProbeResult, found: string) => void,
 ): () => void {
-  const fields = ['host', authority, 'user-agent', 'portico-health-check'];
+  const fields = ['user-agent', 'portico-health-check'];
   connection.send(
     { method: 'GET', path, authority, fields, body: noBody, last: true },
     {
@@ -18,6 +18,7 @@ export function askHttp(
         done(expected.some(({ min, max }) => status >= min && status <= max) ? 'good' : 'bad', `status ${status}`),
       data: () => true,
       end() {},
+      told() {},
       fail: (failure) => done('silent', failure.cause.message),
     },
   );

@@ -71,6 +71,11 @@ export class Http1Connection {
     return this.#turns.length === 0;
   }
 
+  /** Called now and then. */
+  look(now: number): void {
+    for (const turn of this.#turns) turn.watch.look(now);
+  }
+
   get state(): string {
     return this.#state;
   }
@@ -97,8 +102,8 @@ export class Http1Connection {
       return;
     }
     last.refused = refused;
-    last.body?.break(new Error(refused.local.details));
     last.watch.end({ kind: 'reply', reply: refused });
+    last.body?.break(new Error(refused.local.details));
   }
 
   /** The request took too long to arrive. That is nobody's concern any more once it is being answered. */
@@ -227,7 +232,9 @@ export class Http1Connection {
           body.start();
           if (small) await new Promise(setImmediate);
         }
-        await serve(exchange, writer, watch, this.#context.serve, turn.refused);
+        await new Promise<void>((served) =>
+          serve(exchange, writer, watch, this.#context.serve, { served }, turn.refused),
+        );
         if (turn.refused !== undefined) this.#context.serve.counters.protocolError(turn.refused.local.details);
         body?.break(new Error('the request has been answered'));
         // What is left of the body is read and thrown away, or the client could not read the answer.
@@ -277,7 +284,7 @@ export class Http1Connection {
       refused,
       run: async () => {
         counters.protocolError(refused.local.details);
-        await serve(exchange, writer, watch, this.#context.serve, refused);
+        await new Promise<void>((served) => serve(exchange, writer, watch, this.#context.serve, { served }, refused));
         this.#linger();
       },
     };
