@@ -1,17 +1,9 @@
-import { createServer, type AddressInfo } from 'node:net';
 import http2 from 'node:http2';
 import { expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../support/app-process.ts';
 import { startPortico } from '../support/portico.ts';
 import { probe } from '../support/probing-client.ts';
 import { backToRest } from '../support/resilience.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 it('RE52 a Portico whose app is itself answers 508 after a few rounds, over HTTP/1.1 and HTTP/2, and is at rest again', async () => {
   const port = await freePort();
