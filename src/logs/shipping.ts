@@ -83,7 +83,10 @@ export class Shipping {
         .counter('portico_logs_dropped_records_total', 'Records that a rule has dropped.')
         .with({});
       const unprocessed = parts.stats
-        .counter('portico_logs_unprocessed_records_total', 'Records that could not be processed, and were shipped as they were read.')
+        .counter(
+          'portico_logs_unprocessed_records_total',
+          'Records that could not be processed, and were shipped as they were read.',
+        )
         .with({});
       const { process } = destination;
       const pipeline = new Pipeline({ files, process, outlet, dropped, unprocessed, log: parts.log });
