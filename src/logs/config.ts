@@ -61,5 +61,5 @@ export const readingEntries = {
   ),
 };
 
-const readingSchema = v.strictObject(readingEntries);
+export const readingSchema = v.strictObject(readingEntries);
 export type ReadingConfig = v.InferOutput<typeof readingSchema>;

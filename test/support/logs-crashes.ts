@@ -1,24 +1,25 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { judge, logWriter, sequenceOf } from './log-writer.ts';
+import { startBulkServer, type BulkServer } from './bulk-server.ts';
+import { judge, logWriter } from './log-writer.ts';
 import { Random } from './random.ts';
 
 export interface CrashReport {
   readonly written: number;
-  readonly kills: number;
+  readonly rotations: number;
   readonly missing: readonly number[];
+  /** Records that the store has twice, under two ids. */
   readonly repeated: number;
-  /** Most records that one kill has made come again. */
-  readonly mostRepeated: number;
   readonly foreign: readonly string[];
-  /** Lines of a file that came for the first time after a later one of the same file. */
+  /** Records that came to the store again, which it told by their ids. */
+  readonly sentAgain: number;
+  /** Most of them that one kill has made. */
+  readonly mostSentAgain: number;
+  /** Records that the store got after a later one of the same file. */
   readonly disordered: number;
-  /** Checkpoints that a start has refused. */
+  /** Starts that found a checkpoint they could not use. */
   readonly refused: number;
 }
 
@@ -32,57 +33,46 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
   const random = new Random(seed);
   const folder = mkdtempSync(join(tmpdir(), 'portico-crash-'));
   mkdirSync(join(folder, 'log'));
-  const store = await startStore();
-  writeFileSync(join(folder, 'logs.yaml'), config(folder, store.port));
+  const store = await startBulkServer();
+  // So that there is a time between what was sent and what is acknowledged.
+  store.delay = 5;
+  writeFileSync(join(folder, 'logs.yaml'), config(folder, store.url));
   const writer = logWriter(join(folder, 'log/app.log'));
   let rotations = 0;
   let refused = 0;
-  let mostRepeated = 0;
+  let mostSentAgain = 0;
   const write = setInterval(() => {
-    writer.write(1 + random.below(60));
+    writer.write(1 + random.below(40));
     if (random.below(40) !== 0) return;
     rotations++;
     writer.rotate(join(folder, `log/app.log.${rotations}`), random.below(20));
-    // What is older than the last few would be gone; all of it is shipped by then or this is no test of crashes.
-    if (rotations > 60) unlinkSync(join(folder, `log/app.log.${rotations - 60}`));
   }, 5);
-  const launch = () => {
-    const child = spawn(process.execPath, [cli, 'logs', '-c', join(folder, 'logs.yaml')], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
-    const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-    return { child, exited, said: () => said };
-  };
   try {
     for (let kill = 0; kill < kills; kill++) {
-      const before = store.texts.length;
-      const repeatedBefore = judge(store.texts, writer.written).repeated;
-      const { child, exited, said } = launch();
+      const had = store.documents.size;
+      const sentAgain = store.conflicts.length;
+      const portico = launch(folder);
       // Once it ships, any time from at once to a few checkpoints later.
-      while (store.texts.length === before && child.exitCode === null) await pause(2);
+      while (store.documents.size === had && portico.running()) await pause(2);
       await pause(random.below(250));
-      child.kill('SIGKILL');
-      await exited;
-      if (said().includes('checkpoint cannot be used')) refused++;
-      mostRepeated = Math.max(mostRepeated, judge(store.texts, writer.written).repeated - repeatedBefore);
+      const said = await portico.end('SIGKILL');
+      if (said.includes('checkpoint cannot be used')) refused++;
+      mostSentAgain = Math.max(mostSentAgain, store.conflicts.length - sentAgain);
     }
     clearInterval(write);
-    const { child, exited, said } = launch();
+    const portico = launch(folder);
     const deadline = Date.now() + 60_000;
-    while (judge(store.texts, writer.written).missing.length > 0 && child.exitCode === null && Date.now() < deadline)
-      await pause(50);
-    child.kill('SIGTERM');
-    const code = await exited;
-    if (code !== 0) throw new Error(`the last one ended with ${code}: ${said()}`);
-    const result = judge(store.texts, writer.written);
+    while (store.documents.size < writer.written && portico.running() && Date.now() < deadline) await pause(20);
+    await portico.end('SIGTERM');
+    const result = judge(messagesOf(store), writer.written);
+    const sentAgain = store.conflicts.length;
     return {
       written: writer.written,
-      kills,
+      rotations,
       ...result,
-      mostRepeated,
-      disordered: disorder(store.texts, folder),
+      sentAgain,
+      mostSentAgain,
+      disordered: disorder(store),
       refused,
     };
   } finally {
@@ -93,61 +83,53 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
   }
 }
 
-/** First arrivals of one file must be in the order of the file. */
-function disorder(texts: readonly string[], folder: string): number {
-  const arrival = new Map<number, number>();
-  texts.forEach((text, index) => {
-    const number = sequenceOf(text);
-    if (number !== undefined && !arrival.has(number)) arrival.set(number, index);
-  });
+function launch(folder: string) {
+  const args = [cli, 'logs', '-c', join(folder, 'logs.yaml')];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  return {
+    running: () => child.exitCode === null && child.signalCode === null,
+    /** Resolves with what it has said. @throws Error when it ended by itself, or does not end well */
+    async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<string> {
+      child.kill(signal);
+      const code = await exited;
+      if (signal === 'SIGKILL' ? child.signalCode !== 'SIGKILL' : code !== 0) {
+        throw new Error(`portico ended with ${code ?? child.signalCode}: ${said}`);
+      }
+      return said;
+    },
+  };
+}
+
+function messagesOf(store: BulkServer): string[] {
+  return [...store.documents.values()].map(({ message }) => String(message));
+}
+
+/** An id is `…KEY-OFFSET`, the offset with 36 digits; a file must arrive from its beginning to its end. */
+function disorder(store: BulkServer): number {
+  const last = new Map<string, number>();
   let disordered = 0;
-  let last = -1;
-  for (const text of readFileSync(join(folder, 'log/app.log'), 'utf8').split('\n')) {
-    const number = sequenceOf(text);
-    const at = number === undefined ? undefined : arrival.get(number);
-    if (at === undefined) continue;
-    if (at < last) disordered++;
-    last = at;
+  for (const name of store.documents.keys()) {
+    const cut = name.lastIndexOf('-');
+    const key = name.slice(0, cut);
+    const offset = Number.parseInt(name.slice(cut + 1), 36);
+    if (offset < (last.get(key) ?? -1)) disordered++;
+    last.set(key, offset);
   }
   return disordered;
 }
 
-function config(folder: string, port: number): string {
+function config(folder: string, url: string): string {
   return `
 admin: { address: 127.0.0.1:0 }
-inputs: [{ name: app, paths: ['${folder}/log/app.log'], parser: { type: none } }]
+inputs: [{ name: app, paths: ['${folder}/log/app.log*'], parser: { type: none } }]
 follow: { poll_interval: 20ms, discover_interval: 50ms }
 state: { folder: '${folder}/state', checkpoint_interval: 20ms }
 batch: { max_records: 200, max_wait: 20ms }
-output: { kind: http, endpoints: ['http://127.0.0.1:${port}/'] }
+output: { kind: elasticsearch, endpoints: ['${url}'], index: logs }
 `;
-}
-
-/** Takes JSON lines, a little slowly, so that there is a time between sending and acknowledgement. */
-async function startStore() {
-  const texts: string[] = [];
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('error', () => {});
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const bytes = Buffer.concat(chunks);
-      const body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString();
-      for (const line of body.split('\n'))
-        if (line !== '') texts.push((JSON.parse(line) as { message: string }).message);
-      setTimeout(() => response.end(), 5);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    texts,
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }
 
 function pause(milliseconds: number): Promise<void> {

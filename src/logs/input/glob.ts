@@ -8,7 +8,7 @@ export interface Glob {
   readonly root: string;
   /** One per name below the root. */
   readonly segments: readonly GlobSegment[];
-  matches(path: string): boolean;
+  readonly matches: (path: string) => boolean;
 }
 
 export type GlobSegment =
