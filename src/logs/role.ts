@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import { PodMetadata } from '../pod/index.ts';
 import type { Role } from '../role/index.ts';
@@ -18,6 +19,10 @@ export const logs: Role<LogsConfig> = {
     compileProcessing(config, config.inputs, { pod, stats: new Stats(), random: Math.random });
   },
   async start(loaded, parts) {
+    // Records live for about a second, until they are acknowledged: long enough to be old for V8, which lets a heap double before
+    // it collects the old ones. Measured: 100 MB less for a third more CPU (bench/logs.ts).
+    setFlagsFromString('--heap-growing-percent=20');
+    setFlagsFromString('--no-allocation-site-pretenuring');
     const pod = await startPod(loaded);
     try {
       return await RunningLogs.start(loaded, pod, parts);
