@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { compileParser } from '../../../src/logs/parse/compile-parser.ts';
 import { parserSchema } from '../../../src/logs/parse/config.ts';
 import { processingSchema } from '../../../src/logs/processing-config.ts';
+import { logsSchema } from '../../../src/logs/role-config.ts';
 
 const page = readFileSync('docs/logs-processing.md', 'utf8');
 const readAt = Date.UTC(2026, 10, 25, 12);
@@ -34,5 +35,28 @@ describe('docs/logs-processing.md', () => {
   it('shows rules and redaction that are accepted', () => {
     const shown = /```yaml\n(rules:[^`]*)```/.exec(page)![1]!;
     expect(v.safeParse(processingSchema, parseYaml(shown)).issues).toBeUndefined();
+  });
+});
+
+describe('docs/logs.md', () => {
+  const text = readFileSync('docs/logs.md', 'utf8');
+
+  it('shows a configuration that is accepted', () => {
+    const shown = /```yaml\n([^`]*)```/.exec(text)![1]!;
+    expect(v.safeParse(logsSchema, parseYaml(shown)).issues).toBeUndefined();
+  });
+
+  it('names metrics that there are', () => {
+    const sources = readdirSync('src/logs', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(`src/logs/${file}`, 'utf8'))
+      .join('\n');
+    const named = [...text.matchAll(/`portico_logs_(\w+)`/g)].map(([, name]) => name!);
+    expect(named.length).toBeGreaterThan(10);
+    const unknown = named.filter((name) => {
+      const short = name.replace(/^delivery_/, '').replace(/_total$/, '');
+      return !new RegExp(`['_](?:delivery_)?${short}(?:_total)?'`).test(sources);
+    });
+    expect(unknown).toEqual([]);
   });
 });
