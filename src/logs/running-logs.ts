@@ -3,6 +3,7 @@ import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import type { PodMetadata } from '../pod/index.ts';
 import type { RoleParts, RunningRole } from '../role/index.ts';
 import { createDelivery, deliverySchema, type Delivery } from './delivery/index.ts';
+import { deliveryOutlet } from './delivery-outlet.ts';
 import { sharedPath, withAbsolutePaths } from './delivery-paths.ts';
 import { logsEndpoints } from './logs-endpoints.ts';
 import { compileProcessing, type ReadInput } from './processing.ts';
@@ -83,8 +84,9 @@ export class RunningLogs implements RunningRole<LogsConfig> {
     return {
       process,
       connect: async (acknowledged) => {
-        this.#delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
-        return this.#delivery;
+        const delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
+        this.#delivery = delivery;
+        return deliveryOutlet(delivery, () => this.#delivery !== delivery, log);
       },
     };
   }

@@ -99,6 +99,39 @@ describe('portico logs', patience, () => {
     expect(other.documents.size).toBeGreaterThanOrEqual(500);
   });
 
+  test('a reload that takes a disk buffer away brings what is in it to its store first', async () => {
+    const home = logsHome();
+    const [one, other] = [await bulkStore(), await bulkStore()];
+    await one.down();
+    const batch = { max_records: 50, max_wait: '20ms' };
+    home.configure({ output: toStore(one), batch, buffer: { kind: 'disk', path: 'buffer' } });
+    const writer = logWriter(home.log('app.log'));
+    writer.write(500);
+    const portico = await home.start();
+    // All is on the disk, and nothing in the store.
+    await until(async () => expect(await portico.admin('/files')).toMatch(/^app +live +38000 +38000 +38000 +0/m));
+    home.configure({ output: toStore(other), batch });
+    portico.child.kill('SIGHUP');
+    await portico.says(/configuration reloaded/);
+    writer.write(100);
+    await until(() => expect(other.documents.size).toBe(100));
+    await one.up();
+    await until(() => expect(one.documents.size).toBe(500));
+    expect(await portico.terminate()).toBe(0);
+    const all = [...messagesIn(one), ...messagesIn(other)];
+    expect(judge(all, writer.written)).toEqual({ missing: [], repeated: 0, foreign: [] });
+  });
+
+  test('a state folder that cannot be made is told in one line', async () => {
+    const home = logsHome();
+    const store = await bulkStore();
+    writeFileSync(join(home.folder, 'file'), '');
+    home.configure({ output: toStore(store), state: { folder: 'file/state' } });
+    await expect(home.start()).rejects.toThrow(
+      /^ended with [12] .*cannot make the state folder \S+file\/state: ENOTDIR[^\n]*\n$/s,
+    );
+  });
+
   test('a reload that is refused changes nothing', async () => {
     const home = logsHome();
     const store = await bulkStore();
