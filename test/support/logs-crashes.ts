@@ -105,11 +105,11 @@ function disorder(texts: readonly string[], folder: string): number {
 function config(folder: string, port: number): string {
   return `
 admin: { address: 127.0.0.1:0 }
-inputs: [{ name: app, paths: ['${folder}/log/app.log'], parser: { type: none } }]
+inputs: [{ name: app, paths: ['${folder}/log/app.log*'], parser: { type: none } }]
 follow: { poll_interval: 20ms, discover_interval: 50ms }
 state: { folder: '${folder}/state', checkpoint_interval: 20ms }
 batch: { max_records: 200, max_wait: 20ms }
-output: { kind: http, endpoints: ['http://127.0.0.1:${port}/'] }
+output: { kind: http, endpoints: ['http://127.0.0.1:${port}/lines'] }
 `;
 }
 
