@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { createGzip, gzip } from 'node:zlib';
 import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
@@ -135,7 +137,6 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
 const compress = promisify(gzip);
 
 async function write(request: IncomingMessage, response: ServerResponse, reply: AdminReply): Promise<void> {
-  let body: Uint8Array = Buffer.from(reply.body);
   const headers: Record<string, string | number> = {
     'content-type': reply.contentType,
     'cache-control': 'no-store',
@@ -145,6 +146,8 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
     'referrer-policy': 'no-referrer',
     ...reply.headers,
   };
+  if (typeof reply.body !== 'string') return stream(request, response, reply.status, headers, reply.body);
+  let body: Uint8Array = Buffer.from(reply.body);
   if (body.byteLength >= leastCompressed) {
     headers['vary'] = 'accept-encoding';
     if (acceptsGzip(request.headers['accept-encoding'])) {
@@ -156,6 +159,33 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
   if (response.destroyed) return;
   response.writeHead(reply.status, headers);
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+const clientLeft = ['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET'];
+
+/** Chunks are made as the client takes them, so that a large answer is never in memory as a whole. */
+async function stream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string | number>,
+  body: Iterable<Uint8Array>,
+): Promise<void> {
+  const zipped = acceptsGzip(request.headers['accept-encoding']);
+  if (response.destroyed) return;
+  response.writeHead(status, {
+    vary: 'accept-encoding',
+    ...headers,
+    ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+  });
+  if (request.method === 'HEAD') return void response.end();
+  const chunks = Readable.from(body, { objectMode: false });
+  try {
+    await (zipped ? pipeline(chunks, createGzip({ level: 1 }), response) : pipeline(chunks, response));
+  } catch (error) {
+    // A client that has left is no fault.
+    if (!clientLeft.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 /** RFC 9110 §12.5.3. */

@@ -12,7 +12,8 @@ export interface AdminRequest {
 export interface AdminReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** Where it is large, chunks that are made as they are sent. */
+  readonly body: string | Iterable<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

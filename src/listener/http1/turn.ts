@@ -258,6 +258,8 @@ export class Turn implements Served, WriterHost {
 
   #arrived(): void {
     this.#content = done;
+    // Whoever takes the content may be behind and has asked for silence; nobody but us can say that it is over.
+    if (this.#socket.isPaused()) this.#socket.resume();
     this.#host.arrived();
     this.#exchange.requestDuration = this.#context.serve.clock.monotonic() - this.#exchange.started;
   }
@@ -285,9 +287,9 @@ export class Turn implements Served, WriterHost {
     else this.#awaitContent();
   }
 
-  /** The client does not read the answer. */
-  stuck(): void {
-    this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
+  /** The client does not read the answer, or too slowly. */
+  unread(details: string): void {
+    this.#watch.end({ kind: 'reply', reply: refuse(408, details, 'SI') });
   }
 
   /** @param now on the context's clock */

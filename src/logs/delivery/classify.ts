@@ -13,8 +13,7 @@ const misconfigured: Verdict = { kind: 'retry', cause: 'misconfigured' };
 /**
  * Only what is said about the data itself ends the attempts: 400 and 422 (a record in it is wrong) and 413 (too many of
  * them). What is said about the way (a redirect, 404, 405, 415, 501 …) is mended by an operator, who finds nothing lost when it
- * is; Filebeat does the same, while Vector and Fluent Bit throw such batches away. 401, 403 and 407 end when credentials
- * have been rotated.
+ * is. 401, 403 and 407 end when credentials have been rotated.
  */
 export function classify(status: number): Verdict {
   if (status >= 200 && status < 300) return { kind: 'delivered' };

@@ -1,0 +1,26 @@
+import type { AdminReply, AdminRequest } from '../admin/index.ts';
+import { escapeFamilies } from './exposition/escape-families.ts';
+import { negotiate, type ExpositionFormat } from './exposition/negotiate.ts';
+import { renderOpenMetrics } from './exposition/render-openmetrics.ts';
+import { renderProtobuf } from './exposition/render-protobuf.ts';
+import { renderText } from './exposition/render-text.ts';
+import type { MetricFamily } from './family.ts';
+import type { Snapshot } from './push/snapshot.ts';
+
+const renderers: Readonly<Record<ExpositionFormat, (families: readonly MetricFamily[]) => Iterable<Buffer>>> = {
+  text: renderText,
+  openmetrics: renderOpenMetrics,
+  protobuf: renderProtobuf,
+};
+
+/** The page in the format that the scraper asked for. */
+export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {
+  const { format, escaping, contentType } = negotiate(headers['accept']?.join(','));
+  const escaped = escapeFamilies(families, escaping);
+  return {
+    status: 200,
+    contentType,
+    headers: { vary: 'accept, accept-encoding' },
+    body: renderers[format](escaped),
+  };
+}
