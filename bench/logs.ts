@@ -10,7 +10,8 @@ import { join } from 'node:path';
 const lines = Number(process.argv[2] ?? 300_000);
 const cli = new URL('../src/cli.ts', import.meta.url).pathname;
 
-const shared = '"logger":"com.example.orders","thread":"http-nio-8080-exec-7","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"';
+const shared =
+  '"logger":"com.example.orders","thread":"http-nio-8080-exec-7","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"';
 const text = Array.from({ length: lines }, (_, index) => {
   const head = `{"time":"2026-01-01T00:00:00.000Z","level":"info","msg":"request ${String(index).padStart(10, '0')}",${shared}`;
   return `${head},"pad":"${'x'.repeat(199 - head.length - 10)}"}`;
