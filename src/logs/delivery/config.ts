@@ -5,6 +5,10 @@ function atLeast(milliseconds: number, shown: string) {
   return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
 }
 
+function kind<const K extends string>(name: K) {
+  return doc('Which of them; the other options depend on it.', v.literal(name));
+}
+
 function sizeOf(least: number, shown: string) {
   return v.pipe(byteSize(), v.minValue(least, `must be at least ${shown}`));
 }
@@ -55,7 +59,7 @@ const authSchema = v.variant(
   [
     v.pipe(
       v.strictObject({
-        kind: v.literal('bearer'),
+        kind: kind('bearer'),
         token: v.optional(doc('The token. Better in a file, which may be rotated.', secret)),
         token_file: v.optional(doc('File with the token; read again when it changes.', path())),
       }),
@@ -63,7 +67,7 @@ const authSchema = v.variant(
     ),
     v.pipe(
       v.strictObject({
-        kind: v.literal('basic'),
+        kind: kind('basic'),
         username: doc('User name; has no colon.', v.pipe(v.string(), v.regex(/^[^:]+$/, 'must not contain a colon'))),
         password: v.optional(doc('The password. Better in a file, which may be rotated.', secret)),
         password_file: v.optional(doc('File with the password; read again when it changes.', path())),
@@ -75,7 +79,7 @@ const authSchema = v.variant(
     ),
     v.pipe(
       v.strictObject({
-        kind: v.literal('api_key'),
+        kind: kind('api_key'),
         api_key: v.optional(doc('The encoded key. Better in a file, which may be rotated.', secret)),
         api_key_file: v.optional(doc('File with the encoded key; read again when it changes.', path())),
       }),
@@ -139,7 +143,7 @@ const indexName = v.pipe(
 
 const elasticsearchSchema = v.pipe(
   v.strictObject({
-    kind: v.literal('elasticsearch'),
+    kind: kind('elasticsearch'),
     endpoints: endpoints('URLs of the nodes of Elasticsearch or OpenSearch; they take turns.'),
     data_stream: v.optional(
       doc(
@@ -166,7 +170,7 @@ const labelName = v.pipe(
 );
 
 const otlpSchema = v.strictObject({
-  kind: v.literal('otlp_http'),
+  kind: kind('otlp_http'),
   endpoints: endpoints('URLs of OTLP/HTTP receivers, without /v1/logs; they take turns.'),
   resource_fields: v.optional(
     doc(
@@ -180,7 +184,7 @@ const otlpSchema = v.strictObject({
 });
 
 const lokiSchema = v.strictObject({
-  kind: v.literal('loki'),
+  kind: kind('loki'),
   endpoints: endpoints('URLs of Loki, without /loki/api/v1/push; they take turns.'),
   labels: v.optional(
     doc(
@@ -209,15 +213,15 @@ const lokiSchema = v.strictObject({
 });
 
 const httpSchema = v.strictObject({
-  kind: v.literal('http'),
+  kind: kind('http'),
   endpoints: endpoints('URLs that take a POST of JSON lines; they take turns.'),
   ...overHttp,
 });
 
-const stdoutSchema = v.strictObject({ kind: v.literal('stdout') });
+const stdoutSchema = v.strictObject({ kind: kind('stdout') });
 
 const fileSchema = v.strictObject({
-  kind: v.literal('file'),
+  kind: kind('file'),
   path: doc('File that the records are appended to, as JSON lines.', path()),
   max_bytes: v.optional(doc('The file is renamed to PATH.1 when it is larger. 0 is never.', byteSize()), 0),
   keep: v.optional(doc('So many renamed files are kept.', integer(1, 1000)), 5),
@@ -233,14 +237,14 @@ const bufferSchema = v.variant(
   'kind',
   [
     v.strictObject({
-      kind: v.literal('memory'),
+      kind: kind('memory'),
       max_bytes: v.optional(
         doc('Memory for records on their way; when it is full, reading pauses.', sizeOf(65_536, '64KiB')),
         '16MiB',
       ),
     }),
     v.strictObject({
-      kind: v.literal('disk'),
+      kind: kind('disk'),
       path: doc('Folder of the buffer, of one Portico alone.', path()),
       max_bytes: v.optional(doc('Most bytes that it takes on the disk.', sizeOf(1_048_576, '1MiB')), '1GiB'),
       when_full: v.optional(
