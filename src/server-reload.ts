@@ -1,8 +1,7 @@
 /** What a reload looks at, apart from what runs. */
 import { fingerprint } from './assemble/fingerprint.ts';
 import { clusterFiles } from './assemble/routing.ts';
-import { describeFaults, InvalidConfig, type LoadedConfig } from './config/index.ts';
-import { ConfigError } from './options/index.ts';
+import type { LoadedConfig } from './config/index.ts';
 
 /** All files whose change may change what the configuration means. */
 export function watchedFiles(loaded: LoadedConfig): Map<string, string | undefined> {
@@ -12,22 +11,10 @@ export function watchedFiles(loaded: LoadedConfig): Map<string, string | undefin
   return files;
 }
 
-/** An empty file is a configuration, but not one that anybody wants in the place of another: it is being written. */
-export function refuseEmpty(loaded: LoadedConfig): void {
-  if (loaded.empty)
-    throw new Error(`${loaded.file} is empty; a running portico takes that for a file that is being written`);
-}
-
 /** Options that only a start can apply. */
 export function restartNotes(before: LoadedConfig, after: LoadedConfig): string[] {
   const options = [['admin'], ['workers'], ['log', 'format'], ['reload', 'sample_requests']];
   return options
     .filter((path) => fingerprint(before.written(path) ?? null) !== fingerprint(after.written(path) ?? null))
     .map((path) => `${path.join('.')} has changed, which takes effect at the next start`);
-}
-
-export function faultsOf(error: unknown, loaded: LoadedConfig | undefined): readonly string[] {
-  if (error instanceof InvalidConfig) return error.lines;
-  if (error instanceof ConfigError && loaded !== undefined) return describeFaults(error, loaded);
-  return [error instanceof Error ? error.message : String(error)];
 }

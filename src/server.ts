@@ -5,9 +5,10 @@ import {
   adminEndpoints,
   createAdmin,
   lifecycleEndpoints,
+  proxyEndpoints,
   type Admin,
-  type AdminView,
   type Lifecycle,
+  type ProxyView,
   type ReloadReport,
   type ServerState,
 } from './admin/index.ts';
@@ -16,12 +17,13 @@ import { assemble, type Assembly, type AssembleParts } from './assemble.ts';
 import { RequestSamples } from './assemble/request-samples.ts';
 import { compareRoutes } from './assemble/route-differences.ts';
 import { loadConfig, parseConfig, type LoadedConfig } from './config/index.ts';
+import { faultsOf, refuseEmpty } from './config/refusal.ts';
 import type { Clock } from './filter/define-filter.ts';
 import type { Listener } from './listener/listener.ts';
 import { showAddress, type Address } from './options/index.ts';
 import { Overload, type OverloadSources } from './overload/index.ts';
 import { createProcessLog, type ProcessLog } from './process-log.ts';
-import { faultsOf, refuseEmpty, restartNotes, watchedFiles } from './server-reload.ts';
+import { restartNotes, watchedFiles } from './server-reload.ts';
 import { ServerWatch } from './server-watch.ts';
 import { serverStats, type ServerStats } from './server-stats.ts';
 import { Stats } from './stats/index.ts';
@@ -68,7 +70,7 @@ export class Server implements Lifecycle {
   readonly #parts: RunningParts;
   readonly #samples: RequestSamples;
   /** What the admin shows. */
-  readonly view: AdminView;
+  readonly view: ProxyView;
   readonly #admin: Admin | undefined;
   readonly #worker: boolean;
   readonly #stopMetrics: () => void;
@@ -114,7 +116,7 @@ export class Server implements Lifecycle {
       stats: parts.stats,
       log: parts.log,
     };
-    const endpoints = adminEndpoints(lifecycleEndpoints(this));
+    const endpoints = adminEndpoints([...proxyEndpoints, ...lifecycleEndpoints(this)]);
     this.#admin = worker ? undefined : createAdmin(this.#loaded.config.admin, { view: this.view, endpoints });
   }
 

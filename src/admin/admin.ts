@@ -5,15 +5,14 @@ import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
 import { Connections } from './connections.ts';
-import { adminEndpoints, type AdminEndpoint } from './endpoints.ts';
+import type { AdminEndpoint } from './endpoints.ts';
 import { listenOn } from './listen-on.ts';
 import { text, type AdminReply } from './reply.ts';
 import type { AdminView } from './view.ts';
 
-export interface AdminDeps {
-  readonly view: AdminView;
-  /** The table; without it the one that knows only what the view shows. */
-  readonly endpoints?: readonly AdminEndpoint[];
+export interface AdminDeps<View extends AdminView> {
+  readonly view: View;
+  readonly endpoints: readonly AdminEndpoint<View>[];
 }
 
 export interface Admin {
@@ -34,7 +33,7 @@ const patience = 1000;
  * The admin interface: a server of its own with tight limits, because probes must get through when everything else is
  * at its limit, and because whoever can reach it should gain little from it.
  */
-export function createAdmin(config: AdminConfig, { view, endpoints = adminEndpoints() }: AdminDeps): Admin {
+export function createAdmin<View extends AdminView>(config: AdminConfig, { view, endpoints }: AdminDeps<View>): Admin {
   const server = createServer({
     maxHeaderSize: 8 * 1024,
     headersTimeout: 5000,
@@ -77,6 +76,7 @@ export function createAdmin(config: AdminConfig, { view, endpoints = adminEndpoi
         method: request.method ?? 'GET',
         target: request.url ?? '',
         contentType: request.headers['content-type'],
+        headers: request.headersDistinct,
         body,
         caller: {
           remoteAddress,

@@ -1,12 +1,13 @@
 import type { AdminEndpoint } from './endpoints.ts';
 import { unknownPath } from './endpoints.ts';
 import { refusal, type Caller, type GuardRules } from './guard.ts';
-import { text, type AdminReply } from './reply.ts';
+import { text, type AdminReply, type AdminRequest } from './reply.ts';
 import type { AdminView } from './view.ts';
 
 /** A request as it came, without its sockets. */
 export interface Question {
   readonly method: string;
+  readonly headers?: AdminRequest['headers'];
   /** Request target, with query. */
   readonly target: string;
   readonly contentType: string | undefined;
@@ -15,10 +16,10 @@ export interface Question {
 }
 
 /** Finds the row, checks who asks, renders. Never throws. */
-export async function answer(
+export async function answer<View extends AdminView>(
   question: Question,
-  endpoints: readonly AdminEndpoint[],
-  view: AdminView,
+  endpoints: readonly AdminEndpoint<View>[],
+  view: View,
   rules: GuardRules,
 ): Promise<AdminReply> {
   const { method, target } = question;
@@ -40,14 +41,15 @@ export async function answer(
   }
   try {
     if (mutates) view.log.info('admin request', { path, query: query.toString().slice(0, 200) });
-    return await row.render(view, { method: mutates ? 'POST' : 'GET', path, query, body: question.body });
+    const { headers = {}, body } = question;
+    return await row.render(view, { method: mutates ? 'POST' : 'GET', path, query, headers, body });
   } catch (error) {
     view.log.error('admin endpoint failed', { path, error });
     return text(`${path} failed; the process log says why\n`, 500);
   }
 }
 
-function wrongMethod(method: string, path: string, rows: readonly AdminEndpoint[]): AdminReply {
+function wrongMethod(method: string, path: string, rows: readonly AdminEndpoint<never>[]): AdminReply {
   const allow = rows.map((row) => (row.mutates ? 'POST' : 'GET, HEAD')).join(', ');
   const why = rows.every((row) => row.mutates)
     ? `${path} changes something and needs POST`

@@ -2,11 +2,10 @@ import { didYouMean } from '../options/index.ts';
 import { isLogLevel, logLevels } from '../process-log.ts';
 import { indexPage } from './index-page.ts';
 import { json, text, type AdminReply, type AdminRequest } from './reply.ts';
-import { clustersAsText, listenersAsText } from './show.ts';
 import type { AdminView } from './view.ts';
 
 /** One row of the admin interface. A path may have two rows: one that shows and one that changes. */
-export interface AdminEndpoint {
+export interface AdminEndpoint<View extends AdminView = AdminView> {
   readonly path: string;
   /** One sentence: what it shows or does. */
   readonly doc: string;
@@ -14,7 +13,7 @@ export interface AdminEndpoint {
   readonly mutates: boolean;
   /** Query parameters; a form may send them in its body as well. */
   readonly parameters?: Readonly<Record<string, AdminParameter>>;
-  render(view: AdminView, request: AdminRequest): AdminReply | Promise<AdminReply>;
+  render(view: View, request: AdminRequest): AdminReply | Promise<AdminReply>;
 }
 
 export interface AdminParameter {
@@ -23,9 +22,14 @@ export interface AdminParameter {
   readonly values?: readonly string[];
 }
 
-/** The table. `more` adds rows whose work needs what only the caller has, such as drain or reload. */
-export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly AdminEndpoint[] {
-  const endpoints: readonly AdminEndpoint[] = [
+/**
+ * The table of a role: the rows that all roles have, and the role's own. A row of `more` takes the place of one that has its
+ * path and method.
+ */
+export function adminEndpoints<View extends AdminView>(
+  more: readonly AdminEndpoint<View>[],
+): readonly AdminEndpoint<View>[] {
+  const common: readonly AdminEndpoint<View>[] = [
     {
       path: '/',
       doc: 'This page.',
@@ -64,28 +68,6 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
       }),
     },
     {
-      path: '/clusters',
-      doc: 'Clusters with their endpoints, breakers and ceilings.',
-      mutates: false,
-      parameters: { format },
-      render: (view, request) =>
-        inFormat(request, {
-          text: async () => clustersAsText(await view.clusters()),
-          json: async () => ({ clusters: await view.clusters() }),
-        }),
-    },
-    {
-      path: '/listeners',
-      doc: 'Listeners with their addresses, certificates and connections.',
-      mutates: false,
-      parameters: { format },
-      render: (view, request) =>
-        inFormat(request, {
-          text: async () => listenersAsText(await view.listeners()),
-          json: async () => ({ listeners: await view.listeners() }),
-        }),
-    },
-    {
       path: '/config_dump',
       doc: 'The configuration in force with all defaults; secrets are masked.',
       mutates: false,
@@ -120,31 +102,21 @@ export function adminEndpoints(more: readonly AdminEndpoint[] = []): readonly Ad
         return text(`level: ${level} (was ${before})\n`);
       },
     },
-    ...more,
   ];
+  const replaced = (row: AdminEndpoint<View>) =>
+    more.some(({ path, mutates }) => path === row.path && mutates === row.mutates);
+  const endpoints = [...common.filter((row) => !replaced(row)), ...more];
   return endpoints;
 }
 
-const format: AdminParameter = { doc: 'text, or json for machines.', values: ['text', 'json'] };
-
-async function inFormat(
-  request: AdminRequest,
-  formats: { text(): Promise<string>; json(): Promise<unknown> },
-): Promise<AdminReply> {
-  const wanted = request.query.get('format') ?? 'text';
-  if (wanted === 'text') return text(await formats.text());
-  if (wanted === 'json') return json(await formats.json());
-  return text('format must be text or json\n', 400);
-}
-
-function helpLine({ path, doc, mutates, parameters = {} }: AdminEndpoint): string {
+function helpLine({ path, doc, mutates, parameters = {} }: AdminEndpoint<never>): string {
   const names = Object.keys(parameters);
   const query = names.length === 0 ? '' : `?${names.map((name) => `${name}=`).join('&')}`;
   return `${mutates ? 'POST' : 'GET '} ${`${path}${query}`.padEnd(24)} ${doc}\n`;
 }
 
 /** 404 that helps: what was probably meant, else where the list is. */
-export function unknownPath(path: string, endpoints: readonly AdminEndpoint[]): AdminReply {
+export function unknownPath(path: string, endpoints: readonly AdminEndpoint<never>[]): AdminReply {
   const known = [...new Set(endpoints.map((endpoint) => endpoint.path))];
   const bare = path.replace(/\/+$/, '').toLowerCase();
   const near = new Set(

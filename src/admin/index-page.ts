@@ -11,7 +11,7 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5re
 table { border-collapse: collapse; width: 100%; }
 td { padding: .4rem .8rem .4rem 0; vertical-align: top; border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 td:first-child { white-space: nowrap; width: 1%; font-family: ui-monospace, monospace; }
-.state { font-weight: 600; } .LIVE { color: light-dark(#067d3a, #4ade80); } .INITIALIZING, .DRAINING { color: light-dark(#a15c00, #fbbf24); }
+.state { font-weight: 600; } .LIVE { color: light-dark(#067d3a, #4ade80); } .INITIALIZING, .UNREADY, .DRAINING { color: light-dark(#a15c00, #fbbf24); }
 small { opacity: .75; } form { display: inline-flex; gap: .5rem; align-items: center; }
 `;
 
@@ -27,7 +27,7 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 /** The admin interface listing itself. One answer, nothing to load. */
-export function indexPage(view: AdminView, endpoints: readonly AdminEndpoint[]): AdminReply {
+export function indexPage(view: AdminView, endpoints: readonly AdminEndpoint<never>[]): AdminReply {
   const { version, node_version, pid, uptime_seconds, config_file } = view.serverInfo();
   const state = view.state();
   const page = html`<!doctype html>
@@ -62,7 +62,7 @@ export function indexPage(view: AdminView, endpoints: readonly AdminEndpoint[]):
   };
 }
 
-function lookRow({ path, doc, parameters = {} }: AdminEndpoint): Html {
+function lookRow({ path, doc, parameters = {} }: AdminEndpoint<never>): Html {
   const variants = Object.entries(parameters).flatMap(([name, { values = [] }]) =>
     values.slice(1).map((value) => `${path}?${name}=${value}`),
   );
@@ -72,7 +72,7 @@ function lookRow({ path, doc, parameters = {} }: AdminEndpoint): Html {
   </tr> `;
 }
 
-function changeRow({ path, doc, parameters = {} }: AdminEndpoint): Html {
+function changeRow({ path, doc, parameters = {} }: AdminEndpoint<never>): Html {
   return html`<tr>
     <td>POST ${path}</td>
     <td>

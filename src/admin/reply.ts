@@ -3,6 +3,8 @@ export interface AdminRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: URLSearchParams;
+  /** By name in lower case, all values of each. */
+  readonly headers: Readonly<Record<string, readonly string[] | undefined>>;
   /** At most 64 KiB. */
   readonly body: Uint8Array;
 }

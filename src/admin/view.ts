@@ -2,12 +2,12 @@
 import type { LogLevel, ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 
-export type ServerState = 'INITIALIZING' | 'LIVE' | 'DRAINING';
+/** `UNREADY`: it runs, and says itself that nothing should come here now. */
+export type ServerState = 'INITIALIZING' | 'LIVE' | 'UNREADY' | 'DRAINING';
 
+/** What every role shows. */
 export interface AdminView {
   state(): ServerState;
-  clusters(): readonly ClusterView[] | Promise<readonly ClusterView[]>;
-  listeners(): readonly ListenerView[] | Promise<readonly ListenerView[]>;
   /** The configuration in force as plain data, secrets already masked: it is shown as it is. */
   configDump(): unknown;
   serverInfo(): ServerInfo;
@@ -15,6 +15,12 @@ export interface AdminView {
   readonly log: ProcessLog;
   /** Whom else to tell of a new level of the log. */
   logLevelChanged?(level: LogLevel): Promise<void>;
+}
+
+/** What the proxy shows. */
+export interface ProxyView extends AdminView {
+  clusters(): readonly ClusterView[] | Promise<readonly ClusterView[]>;
+  listeners(): readonly ListenerView[] | Promise<readonly ListenerView[]>;
 }
 
 export interface ClusterView {
@@ -90,6 +96,8 @@ export interface ServerInfo {
   readonly pid: number;
   readonly uptime_seconds: number;
   readonly state: ServerState;
+  /** Left out by the proxy. */
+  readonly role?: string;
   readonly config_file: string | undefined;
   /** SHA-256 of the file's bytes, in hexadecimal. */
   readonly config_hash: string | undefined;

@@ -25,6 +25,14 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** `-r logs`, for commands that are about a configuration of any role. */
+export const roleOption = {
+  type: 'string',
+  short: 'r',
+  value: 'ROLE',
+  doc: 'Whose configuration: logs or metrics. Default: the proxy’s.',
+} as const;
+
 export function complain(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { say, type Command } from './command.ts';
+import { roles } from '../roles.ts';
+import { complain, roleOption, say, type Command } from './command.ts';
 
 const folder = fileURLToPath(new URL('../../config/', import.meta.url));
 
@@ -8,20 +9,28 @@ export const schema: Command = {
   name: 'schema',
   doc: 'Prints the JSON Schema of the configuration, for editors; with the options of the filters that come with portico.',
   options: {
-    write: { type: 'boolean', doc: 'Writes config/schema.json and config/reference.md of this installation instead.' },
+    role: roleOption,
+    write: {
+      type: 'boolean',
+      doc: 'Writes the schemas and references of all roles into config/ of this installation instead.',
+    },
   },
-  async run({ write }) {
-    const { configJsonSchema } = await import('../config/json-schema.ts');
-    const jsonSchema = await configJsonSchema();
-    const text = `${JSON.stringify(jsonSchema, null, 2)}\n`;
-    if (write !== true) {
-      process.stdout.write(text);
+  async run({ write, role }) {
+    if (write === true) {
+      const { generatedFiles } = await import('../config/generated-files.ts');
+      for (const [name, text] of await generatedFiles()) {
+        await writeFile(folder + name, text);
+        say(`wrote config/${name}`);
+      }
       return 0;
     }
-    const { configReference } = await import('../config/reference.ts');
-    await writeFile(`${folder}schema.json`, text);
-    await writeFile(`${folder}reference.md`, await configReference());
-    say('wrote config/schema.json and config/reference.md');
+    const { configJsonSchema, roleJsonSchema } = await import('../config/json-schema.ts');
+    if (typeof role === 'string' && roles[role] === undefined) {
+      complain(`portico schema: there is no role ${role}; there are ${Object.keys(roles).join(', ')}`);
+      return 2;
+    }
+    const jsonSchema = typeof role === 'string' ? roleJsonSchema(await roles[role]!()) : await configJsonSchema();
+    process.stdout.write(`${JSON.stringify(jsonSchema, null, 2)}\n`);
     return 0;
   },
 };

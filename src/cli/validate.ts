@@ -1,16 +1,24 @@
 import { ConfigError } from '../options/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
-import { complain, say, type Command } from './command.ts';
+import { roles } from '../roles.ts';
+import { complain, roleOption, say, type Command } from './command.ts';
 
 export const validate: Command = {
   name: 'validate',
   doc: 'Checks a configuration as `run` does at its start, and tells everything that is wrong with it.',
   options: {
     config: { type: 'string', short: 'c', value: 'FILE', doc: 'The configuration.' },
+    role: roleOption,
   },
-  async run({ config: file }) {
+  async run({ config: file, role }) {
     if (typeof file !== 'string') {
       complain('portico validate: which configuration? Write -c FILE');
+      return 2;
+    }
+    if (typeof role === 'string') {
+      const load = roles[role];
+      if (load !== undefined) return (await import('./role.ts')).validateRole(await load(), file);
+      complain(`portico validate: there is no role ${role}; there are ${Object.keys(roles).join(', ')}`);
       return 2;
     }
     const { loadConfig, describeFaults } = await import('../config/index.ts');

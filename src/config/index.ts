@@ -1,7 +1,9 @@
-/** The composer: reads a file and holds it against the schemas of all rooms. No room imports this one. */
+/** The composer of the proxy: reads a file and holds it against the schemas of all rooms. No room imports this one. */
 export type { ConfiguredFilter, FilterOverride, RouteOverrides } from './filters.ts';
+export { describeFaults, type Position } from './config-file.ts';
 export { redactedDump } from './dump.ts';
 export { FileWatch } from './file-watch.ts';
-export { InvalidConfig, loadConfig, parseConfig, type LoadOptions } from './load.ts';
-export { describeFaults, LoadedConfig, type Position } from './loaded-config.ts';
+export { loadConfig, parseConfig } from './load.ts';
+export { LoadedConfig } from './loaded-config.ts';
+export { InvalidConfig, type LoadOptions } from './read-config.ts';
 export { rootSchema, type Config } from './schema.ts';

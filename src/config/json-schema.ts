@@ -3,6 +3,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import type { FilterDefinition } from '../filter/define-filter.ts';
 import { loadFilter, shippedFilters } from '../filter/load.ts';
+import type { Role } from '../role/role.ts';
 import { schemaOf } from './filters.ts';
 import { rootSchema } from './schema.ts';
 import { inputOnly } from './input-only.ts';
@@ -71,6 +72,21 @@ export async function configJsonSchema(): Promise<JsonSchema> {
     title: 'Portico configuration',
     ...forEditors(await describedConfig()),
   };
+}
+
+/** The same for a role that is not the proxy. */
+export function roleJsonSchema({ name, schema }: Role): JsonSchema {
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: `Portico ${name} configuration`,
+    ...forEditors(moveDefinitionsOf(jsonSchemaOf(schema))),
+  };
+}
+
+function moveDefinitionsOf(schema: JsonSchema): JsonSchema {
+  const definitions: Record<string, JsonSchema> = {};
+  const moved = moveDefinitions(schema, '', definitions);
+  return Object.keys(definitions).length === 0 ? moved : { ...moved, definitions };
 }
 
 function attachFilters(root: JsonSchema, filters: readonly [string, FilterDefinition][]): void {

@@ -6,6 +6,7 @@ import { doc, duration, integer, name } from '../options/index.ts';
 import { overloadSchema } from '../overload/index.ts';
 import { processLogSchema } from '../process-log.ts';
 import { virtualHostSchema } from '../router/config.ts';
+import { reloadEntries } from './reload-config.ts';
 
 const filterReference = v.pipe(
   v.string('must be the name of a filter, such as jwt-auth, or the path of one, such as ./my-filters/geo.ts'),
@@ -58,20 +59,7 @@ const drainSchema = v.strictObject({
 });
 
 const reloadSchema = v.strictObject({
-  watch: v.optional(
-    doc(
-      'Applies changes of this file, and of files that it names, as they happen. False leaves it to SIGHUP and POST /reload. Certificates of listeners are followed in any case.',
-      v.boolean('must be true or false'),
-    ),
-    true,
-  ),
-  poll_interval: v.optional(
-    doc(
-      'How often files are looked at. Notifications of the kernel would miss what Kubernetes does.',
-      v.pipe(duration(), v.minValue(50, 'must be at least 50ms')),
-    ),
-    '500ms',
-  ),
+  ...reloadEntries,
   sample_requests: v.optional(
     doc(
       'Number of past requests (method, host, path, no credentials) that a reload holds against old and new routes, to tell which go another way; 0 keeps none.',

@@ -1,15 +1,7 @@
 /** Metrics as they travel through the monitoring sidecar. Numbers stay the text that the app wrote, so that none is rounded. */
 
 export type MetricType =
-  | 'counter'
-  | 'gauge'
-  | 'histogram'
-  | 'summary'
-  | 'untyped'
-  | 'unknown'
-  | 'info'
-  | 'stateset'
-  | 'gaugehistogram';
+  'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped' | 'unknown' | 'info' | 'stateset' | 'gaugehistogram';
 
 /** A metric family: what one `# TYPE` line and the samples under it say. */
 export interface MetricFamily {

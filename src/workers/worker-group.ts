@@ -7,17 +7,20 @@ import {
   adminEndpoints,
   createAdmin,
   lifecycleEndpoints,
+  proxyEndpoints,
   type Admin,
   type LastReload,
   type Lifecycle,
+  type ProxyView,
   type ReloadReport,
   type ServerInfo,
   type ServerState,
 } from '../admin/index.ts';
 import { loadConfig, type LoadedConfig } from '../config/index.ts';
+import { faultsOf, refuseEmpty } from '../config/refusal.ts';
 import type { Address } from '../options/index.ts';
 import { createProcessLog, type LogLevel, type ProcessLog } from '../process-log.ts';
-import { faultsOf, refuseEmpty, restartNotes, watchedFiles } from '../server-reload.ts';
+import { restartNotes, watchedFiles } from '../server-reload.ts';
 import { serverStats, type ServerStats } from '../server-stats.ts';
 import { ServerWatch } from '../server-watch.ts';
 import type { ReloadOptions } from '../server.ts';
@@ -109,7 +112,7 @@ export class WorkerGroup implements Lifecycle {
       certificatesChanged: () => {},
       certificateFiles: () => [],
     });
-    this.#admin = createAdmin(loaded.config.admin, {
+    this.#admin = createAdmin<ProxyView>(loaded.config.admin, {
       view: {
         state: () => this.state,
         clusters: async () => mergeClusters((await this.#show()).map(({ clusters }) => clusters)),
@@ -120,7 +123,7 @@ export class WorkerGroup implements Lifecycle {
         log: this.log,
         logLevelChanged: (level) => this.#setLevel(level),
       },
-      endpoints: adminEndpoints([...lifecycleEndpoints(this), workersEndpoint(() => this.#views())]),
+      endpoints: adminEndpoints([...proxyEndpoints, ...lifecycleEndpoints(this), workersEndpoint(() => this.#views())]),
     });
   }
 

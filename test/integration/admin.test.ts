@@ -13,9 +13,10 @@ import {
   adminEndpoints,
   adminSchema,
   createAdmin,
+  proxyEndpoints,
   text,
   type AdminEndpoint,
-  type AdminView,
+  type ProxyView,
 } from '../../src/admin/index.ts';
 import { processMetrics } from '../../src/stats/process-metrics.ts';
 import { adminView } from '../support/admin-view.ts';
@@ -31,10 +32,10 @@ async function start({
   view = adminView(),
   more = [],
   ...options
-}: { view?: AdminView; more?: AdminEndpoint[] } & Partial<v.InferInput<typeof adminSchema>> = {}) {
+}: { view?: ProxyView; more?: AdminEndpoint[] } & Partial<v.InferInput<typeof adminSchema>> = {}) {
   const admin = createAdmin(v.parse(adminSchema, { address: '127.0.0.1:0', ...options }), {
     view,
-    endpoints: adminEndpoints(more),
+    endpoints: adminEndpoints([...proxyEndpoints, ...more]),
   });
   await admin.listen();
   onTestFinished(() => admin.close());
@@ -80,7 +81,7 @@ async function rest(socket: Socket): Promise<string> {
 describe('the admin interface', () => {
   it('answers each endpoint that only shows, with headers that keep pages and caches out', async () => {
     const { ask } = await start();
-    for (const { path } of adminEndpoints().filter((row) => !row.mutates)) {
+    for (const { path } of adminEndpoints(proxyEndpoints).filter((row) => !row.mutates)) {
       const { status, headers, bytes } = await ask('GET', path);
       expect({ path, status }).toEqual({ path, status: 200 });
       expect(headers).toMatchObject({
@@ -100,7 +101,7 @@ describe('the admin interface', () => {
     expect(headers['content-security-policy']).toContain(
       `style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'`,
     );
-    for (const { path } of adminEndpoints()) expect(body).toContain(path);
+    for (const { path } of adminEndpoints(proxyEndpoints)) expect(body).toContain(path);
   });
 
   it('follows the state on /ready', async () => {

@@ -1,11 +1,11 @@
-import type { AdminView } from '../../src/admin/index.ts';
+import type { ProxyView } from '../../src/admin/index.ts';
 import type { LogLevel, ProcessLog } from '../../src/process-log.ts';
 import { Stats } from '../../src/stats/index.ts';
 
 /** A view as a running Portico would show it, to be overridden where a test looks. */
-export function adminView(overrides: Partial<AdminView> = {}): AdminView & { readonly lines: readonly string[] } {
+export function adminView(overrides: Partial<ProxyView> = {}): ProxyView & { readonly lines: readonly string[] } {
   const lines: string[] = [];
-  const view: AdminView = {
+  const view: ProxyView = {
     state: () => 'LIVE',
     clusters: () => [
       {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { answer, type Question } from '../../../src/admin/answer.ts';
-import { adminEndpoints, text, type AdminEndpoint, type AdminView } from '../../../src/admin/index.ts';
+import { adminEndpoints, proxyEndpoints, text, type AdminEndpoint, type ProxyView } from '../../../src/admin/index.ts';
 import { adminView } from '../../support/admin-view.ts';
 
 const rules = { allow_remote_mutations: false, allowed_hosts: [] };
@@ -8,7 +8,7 @@ const rules = { allow_remote_mutations: false, allowed_hosts: [] };
 function ask(
   method: string,
   target: string,
-  { view = adminView(), more = [], ...rest }: { view?: AdminView; more?: AdminEndpoint[] } & Partial<Question> = {},
+  { view = adminView(), more = [], ...rest }: { view?: ProxyView; more?: AdminEndpoint[] } & Partial<Question> = {},
 ) {
   const question: Question = {
     method,
@@ -24,11 +24,11 @@ function ask(
     },
     ...rest,
   };
-  return answer(question, adminEndpoints(more), view, rules);
+  return answer(question, adminEndpoints([...proxyEndpoints, ...more]), view, rules);
 }
 
 describe('every endpoint', () => {
-  const rows = adminEndpoints().map((row): [string, string, AdminEndpoint] => [
+  const rows = adminEndpoints(proxyEndpoints).map((row): [string, string, AdminEndpoint<ProxyView>] => [
     row.mutates ? 'POST' : 'GET',
     row.path,
     row,
@@ -44,7 +44,9 @@ describe('every endpoint', () => {
   });
 
   it.each(rows)('%s %s is the only row for its method', (_, path, row) => {
-    expect(adminEndpoints().filter((other) => other.path === path && other.mutates === row.mutates)).toHaveLength(1);
+    expect(
+      adminEndpoints(proxyEndpoints).filter((other) => other.path === path && other.mutates === row.mutates),
+    ).toHaveLength(1);
   });
 
   it.each(rows)('%s %s is named on the page and in the help', async (_, path) => {

@@ -1,26 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { configJsonSchema, describedConfig, type JsonSchema } from '../../../src/config/json-schema.ts';
-import { configReference } from '../../../src/config/reference.ts';
+import { generatedFiles } from '../../../src/config/generated-files.ts';
+import { configJsonSchema, describedConfig, roleJsonSchema, type JsonSchema } from '../../../src/config/json-schema.ts';
+import { roles } from '../../../src/roles.ts';
+
+const generated = await generatedFiles();
+const roleSchemas = await Promise.all(Object.values(roles).map(async (load) => roleJsonSchema(await load())));
 
 describe('generated documentation', () => {
-  it('config/schema.json is fresh; if not: npm run generate', async () => {
-    expect(readFileSync('config/schema.json', 'utf8')).toBe(`${JSON.stringify(await configJsonSchema(), null, 2)}\n`);
-  });
-
-  it('config/reference.md is fresh; if not: npm run generate', async () => {
-    expect(readFileSync('config/reference.md', 'utf8')).toBe(await configReference());
+  it.each(generated)('config/%s is fresh; if not: npm run generate', (name, text) => {
+    expect(readFileSync(`config/${name}`, 'utf8')).toBe(text);
   });
 
   it('every option has a sentence', async () => {
-    const silent = [...undocumented(await describedConfig(), '')];
-    expect(silent).toEqual([]);
+    const all = [await describedConfig(), ...roleSchemas];
+    expect(all.flatMap((schema) => [...undocumented(schema, '')])).toEqual([]);
   });
 
   it('unknown options are refused everywhere', async () => {
-    const open = [...objectsIn(await configJsonSchema(), '')].filter(
-      ([, { additionalProperties }]) => additionalProperties === undefined,
-    );
+    const all = [await configJsonSchema(), ...roleSchemas];
+    const open = all
+      .flatMap((schema) => [...objectsIn(schema, '')])
+      .filter(([, { additionalProperties }]) => additionalProperties === undefined);
     expect(open.map(([path]) => path)).toEqual([]);
   });
 });

@@ -1,0 +1,3 @@
+export type { CommonConfig, Role, RoleParts, RunningRole } from './role.ts';
+export { roleSchema } from './role-schema.ts';
+export { RoleServer } from './role-server.ts';
