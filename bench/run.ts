@@ -1,7 +1,7 @@
 /**
  * Compares Portico with the app alone and with other proxies, all in one run: `npm run bench -- [--rounds 5] [--seconds 5] [--connections 64]
  * [--tool autocannon|wrk]
- * [--only NAME] [--workload NAME]`. The proxy has core 0 to itself; the app and the load generator share core 1.
+ * [--only NAME,NAME] [--workload NAME]`. The proxy has core 0 to itself; the app and the load generator share core 1.
  */
 import { mkdtempSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -76,7 +76,11 @@ if (!h2load.present()) console.log('missing on this machine, HTTP/2 left out: h2
 const started: { contender: Contender; running: Running }[] = [];
 try {
   for (const contender of contenders) {
-    if (!contender.present() || (values.only !== undefined && !contender.name.includes(values.only))) continue;
+    if (
+      !contender.present() ||
+      (values.only !== undefined && !values.only.split(',').some((part) => contender.name.includes(part)))
+    )
+      continue;
     const running = await contender.start({
       appPort,
       cpu: proxyCpu,

@@ -1,4 +1,4 @@
-import type { Body, Cancellation, Headers, Response, Upgrade } from '../http/index.ts';
+import type { Body, Cancellation, Headers, Response, UpstreamError, Upgrade } from '../http/index.ts';
 
 /** One try: what the router asks of a cluster. */
 export interface Attempt {
@@ -23,10 +23,10 @@ export interface Attempt {
   readonly perTryTimeout: number;
   /** Milliseconds without a byte in either direction; 0 is off. */
   readonly idleTimeout: number;
-  /** Interim responses (1xx but not 101), as they come. */
-  onInform(status: number, headers: Headers): void;
   /** Told the endpoint as soon as it is picked, `address:port`. */
-  onEndpoint(endpoint: string): void;
+  readonly onEndpoint: (endpoint: string) => void;
+  /** Interim responses (1xx but not 101), as they come. */
+  readonly onInform: (status: number, headers: Headers) => void;
   /** Cancelled when nobody waits any more: the upstream request is aborted at once and no permit stays taken. */
   readonly cancellation: Cancellation;
 }
@@ -36,18 +36,18 @@ export interface UpstreamResponse extends Response {
   readonly endpoint: string;
 }
 
+/** Told once, perhaps at once, how a try has ended. */
+export type Outcome = (outcome: UpstreamResponse | UpstreamError) => void;
+
 /** What the router sees of a cluster. */
 export interface UpstreamCluster {
   readonly name: string;
-  /**
-   * Permit → endpoint → connection → request. Counts, breakers and outlier detection are served inside.
-   * @throws UpstreamError always, and nothing else
-   */
-  send(attempt: Attempt): Promise<UpstreamResponse>;
+  /** Permit → endpoint → connection → request. Counts, breakers and outlier detection are served inside. */
+  send(attempt: Attempt, done: Outcome): void;
   /**
    * Hands the client's socket to the app. The app's answer (101, or its refusal) goes straight onto the socket; the
-   * response returned carries its status and the tunnel.
-   * @throws UpstreamError when nothing was written to the client's socket, which is then still the caller's
+   * response carries its status and the tunnel. After an UpstreamError nothing was written to the client's socket, which is
+   * then still the caller's.
    */
-  tunnel(attempt: Attempt, upgrade: Upgrade): Promise<UpstreamResponse>;
+  tunnel(attempt: Attempt, upgrade: Upgrade, done: Outcome): void;
 }

@@ -27,17 +27,27 @@ export class Allowance {
   /** A ceiling of fixed height does not care. */
   firstTry(): void {}
 
-  take(): Permit | undefined {
-    if (this.#used >= this.most) return undefined;
+  /** Takes a place, if there is one, for who gives it back by exactly one {@link leave}. */
+  enter(): boolean {
+    if (this.#used >= this.most) return false;
     this.#used++;
     this.#changed(1);
+    return true;
+  }
+
+  leave(): void {
+    this.#used--;
+    this.#changed(-1);
+  }
+
+  take(): Permit | undefined {
+    if (!this.enter()) return undefined;
     let held = true;
     return {
       release: () => {
         if (!held) return;
         held = false;
-        this.#used--;
-        this.#changed(-1);
+        this.leave();
       },
     };
   }

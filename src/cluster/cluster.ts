@@ -1,28 +1,23 @@
 import type { Socket } from 'node:net';
-import { isIdempotent, UpstreamError, type Upgrade } from '../http/index.ts';
+import { UpstreamError, type Upgrade } from '../http/index.ts';
 import type { Stats } from '../stats/index.ts';
-import type { Attempt, UpstreamCluster, UpstreamResponse } from './attempt.ts';
-import {
-  createCircuitBreakers,
-  overflow,
-  type Ceiling,
-  type CircuitBreakers,
-  type Permit,
-} from './circuit-breakers.ts';
+import type { Attempt, Outcome, UpstreamCluster } from './attempt.ts';
+import { createCircuitBreakers, type Ceiling, type CircuitBreakers } from './circuit-breakers.ts';
 import { createClusterStats, type ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, systemResolve, type Resolve } from './discovery.ts';
 import { Endpoint, type Found } from './endpoint.ts';
-import { ErrorRateBreaker, type BreakerReason, type BreakerState, type ReportOutcome } from './error-rate-breaker.ts';
+import { ErrorRateBreaker, type BreakerReason, type BreakerState } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
 import { afterCheck, type CheckResult } from './health-state.ts';
-import { HoldQueue, type Holdable } from './hold-queue.ts';
+import { HoldQueue } from './hold-queue.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { slowStartFactor } from './slow-start.ts';
 import { loadBalancers, type LoadBalancer } from './load-balancer/index.ts';
 import { afterInterval, afterResult } from './outlier-detection.ts';
-import { tryOnce, type TryObserver, type TryOptions } from './try.ts';
+import { Sending, type Run, type SendingHost } from './sending.ts';
+import { tryOnce, type TryOptions } from './try.ts';
 import { openTunnel } from './tunnel.ts';
 import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -75,15 +70,6 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster
   return new Cluster(config, deps);
 }
 
-/** Something that somebody waits for: what every try for it needs. */
-interface Sending extends Holdable {
-  readonly attempt: Attempt;
-  readonly run: Run;
-  readonly resolve: (response: UpstreamResponse) => void;
-}
-
-type Run = (sending: Sending, endpoint: Endpoint, observer: TryObserver) => void;
-
 /** Endpoints that serve the same thing, and everything that stands between a request and one of them. */
 export class Cluster implements UpstreamCluster {
   readonly name: string;
@@ -100,6 +86,8 @@ export class Cluster implements UpstreamCluster {
   readonly #tls: SocketTls | undefined;
   readonly #connection: (socket: Socket) => UpstreamConnection;
   readonly #tryOptions: TryOptions;
+  /** What the sendings of this cluster share. */
+  readonly #sendings: SendingHost;
   #panic = false;
   #started = false;
   #endpoints: readonly Endpoint[] = [];
@@ -156,6 +144,17 @@ export class Cluster implements UpstreamCluster {
       now: this.#now,
     };
     if (config.hold.max_requests > 0) this.#hold = this.#createHold();
+    this.#sendings = {
+      breakers: this.#breakers,
+      stats,
+      errorRate: this.#errorRate,
+      hold: this.#hold,
+      pool: this.#pool,
+      now: this.#now,
+      pick: (attempt) => this.#pick(attempt),
+      note: (endpoint, failed) => this.#note(endpoint, failed),
+      gone: () => this.#endpoints.every(({ refusing }) => refusing) && this.#endpoints.some(({ seen }) => seen),
+    };
     this.#balancer = loadBalancers[config.lb_policy]([], deps.random);
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
@@ -197,23 +196,19 @@ export class Cluster implements UpstreamCluster {
     this.#pool.close();
   }
 
-  send(attempt: Attempt): Promise<UpstreamResponse> {
-    return this.#begin(attempt, this.#sendOnce);
+  send(attempt: Attempt, done: Outcome): void {
+    new Sending(this.#sendings, attempt, this.#sendOnce, done, true).begin();
   }
 
-  tunnel(attempt: Attempt, upgrade: Upgrade): Promise<UpstreamResponse> {
-    return this.#begin(attempt, (sending, endpoint, observer) => {
-      const { resolve, refuse } = sending;
-      const { max_response_headers: maxResponseHeaders } = this.#config;
-      openTunnel(attempt, upgrade, endpoint, { pool: this.#pool, maxResponseHeaders, now: this.#now }, observer).then(
-        resolve,
-        refuse,
-      );
-    });
+  tunnel(attempt: Attempt, upgrade: Upgrade, done: Outcome): void {
+    const { max_response_headers: maxResponseHeaders } = this.#config;
+    const options = { pool: this.#pool, maxResponseHeaders, now: this.#now };
+    const run: Run = (_, endpoint, observer, told) => openTunnel(attempt, upgrade, endpoint, options, observer, told);
+    new Sending(this.#sendings, attempt, run, done, false).begin();
   }
 
-  readonly #sendOnce: Run = ({ attempt, resolve, refuse }, endpoint, observer) =>
-    tryOnce(attempt, endpoint, this.#tryOptions, observer, resolve, refuse);
+  readonly #sendOnce: Run = (attempt, endpoint, observer, done) =>
+    tryOnce(attempt, endpoint, this.#tryOptions, observer, done);
 
   show(): ClusterView {
     const { max_connections, max_pending_requests, max_requests, max_retries } = this.#breakers;
@@ -243,128 +238,6 @@ export class Cluster implements UpstreamCluster {
       },
       idle_connections: this.#pool.idle,
     };
-  }
-
-  #begin(attempt: Attempt, run: Run): Promise<UpstreamResponse> {
-    return new Promise((resolve, refuse) => {
-      const { cancellation, deadline } = attempt;
-      const sending: Sending = {
-        attempt,
-        run,
-        resolve,
-        refuse,
-        cancellation,
-        deadline,
-        heldAt: 0,
-        go: () => this.#admit(sending),
-      };
-      if (this.#hold === undefined || this.#hold.passes) this.#admit(sending);
-      else this.#hold.add(sending);
-    });
-  }
-
-  /** Breaker → ceilings → endpoint → the try itself. What was taken is given back when the try is over. */
-  #admit(sending: Sending): void {
-    const { attempt } = sending;
-    let report: ReportOutcome = () => {};
-    let request: Permit | undefined;
-    let endpoint: Endpoint;
-    try {
-      report = this.#errorRate?.enter() ?? report;
-      request = this.#take('max_requests');
-      endpoint = this.#pick(attempt);
-    } catch (cause) {
-      const error = cause as UpstreamError;
-      request?.release();
-      this.#countFailure(error, report);
-      return sending.refuse(error);
-    }
-    if (!attempt.isRetry) this.#breakers.max_retries.firstTry();
-    endpoint.active++;
-    attempt.onEndpoint(endpoint.address);
-    sending.run(sending, endpoint, this.#observer(sending, endpoint, report, request));
-  }
-
-  #observer(sending: Sending, endpoint: Endpoint, report: ReportOutcome, request: Permit): TryObserver {
-    const started = this.#now();
-    let retry: Permit | undefined;
-    return {
-      connected: () => {
-        // Here, and not before: an app that cannot be reached has nothing to bear. What was held goes step by step anyway.
-        if (!sending.attempt.isRetry || sending.heldAt > 0 || retry !== undefined) return undefined;
-        retry = this.#breakers.max_retries.take();
-        return retry === undefined ? overflow('max_retries', endpoint.address) : undefined;
-      },
-      answered: (status) => {
-        retry?.release();
-        this.#stats.request(status);
-        report(status >= 500 ? 'failure' : 'success');
-        this.#note(endpoint, status >= 500);
-        if (sending.heldAt > 0) this.#hold?.answered();
-      },
-      failed: (error) => {
-        if (this.#mayHold(error)) {
-          this.#stats.requestFailed();
-          report('abandoned');
-          this.#hold!.add(sending);
-          return true;
-        }
-        if (this.#maySurvive(sending, error)) {
-          this.#stats.requestFailed();
-          this.#countCause(error);
-          this.#outlive(sending, endpoint, report, error);
-          return true;
-        }
-        if (this.#countFailure(error, report)) this.#note(endpoint, true);
-        if (sending.heldAt > 0) this.#hold?.answered();
-        return false;
-      },
-      sentAgain: () => this.#stats.sentAgain.add(),
-      broke: (error) => {
-        if (error.flag === 'DC') return;
-        this.#countCause(error);
-        this.#errorRate?.brokeLater();
-        this.#note(endpoint, true);
-      },
-      over: () => {
-        endpoint.active--;
-        retry?.release();
-        request.release();
-        this.#stats.duration.observe((this.#now() - started) / 1000);
-      },
-    };
-  }
-
-  /** The app was there, and now nobody listens on any of its endpoints: it is likely to come back. */
-  #mayHold(error: UpstreamError): boolean {
-    if (this.#hold === undefined || !isRefusal(error)) return false;
-    if (!this.#endpoints.every(({ refusing }) => refusing) || !this.#endpoints.some(({ seen }) => seen)) return false;
-    return this.#hold.appAway();
-  }
-
-  /**
-   * The connection was lost, perhaps with the whole app, and the request may be sent again if so. An app that is killed
-   * loses its connections first and its listening socket last, and in between connections are accepted that nobody serves.
-   */
-  #maySurvive({ attempt, run }: Sending, { flag, details, untouched }: UpstreamError): boolean {
-    if (this.#hold === undefined || run !== this.#sendOnce) return false;
-    if (flag !== 'UC' && details !== 'upstream_connect_failure{connection_reset}') return false;
-    return untouched || (attempt.body.whole !== undefined && isIdempotent(attempt.method));
-  }
-
-  /** Asks for a new connection: if it is refused the app has gone, and the request waits for the next one. */
-  #outlive(sending: Sending, endpoint: Endpoint, report: ReportOutcome, lost: UpstreamError): void {
-    this.#pool.acquire(endpoint, true, (error, lease) => {
-      lease?.release();
-      if (error !== undefined && this.#mayHold(error)) {
-        report('abandoned');
-        return this.#hold!.add(sending);
-      }
-      report('failure');
-      this.#note(endpoint, true);
-      if (sending.heldAt > 0) this.#hold?.answered();
-      sending.refuse(lost);
-    });
   }
 
   #heardOf(endpoint: Endpoint, error: UpstreamError | undefined): void {
@@ -407,31 +280,6 @@ export class Cluster implements UpstreamCluster {
         }
       },
     });
-  }
-
-  #take(ceiling: Ceiling): Permit {
-    const permit = this.#breakers[ceiling].take();
-    if (permit === undefined) throw overflow(ceiling);
-    return permit;
-  }
-
-  /** Counts a try without response. Answers whether that speaks against the endpoint: overflow and leaving clients do not. */
-  #countFailure(error: UpstreamError, report: ReportOutcome): boolean {
-    this.#stats.requestFailed();
-    this.#countCause(error);
-    const blameless = error.flag === 'UO' || error.flag === 'DC';
-    report(blameless ? 'abandoned' : 'failure');
-    return !blameless;
-  }
-
-  #countCause({ flag, details }: UpstreamError): void {
-    if (flag === 'UC') this.#stats.resets.add();
-    else if (flag === 'UT') this.#stats.timeouts.add();
-    else if (details === 'upstream_circuit_open') this.#stats.overflow.circuit_open.add();
-    else if (flag === 'UO') {
-      const ceiling = /\{(\w+)\}/.exec(details)?.[1] as Ceiling | undefined;
-      if (ceiling !== undefined && ceiling !== 'max_connections') this.#stats.overflow[ceiling].add();
-    }
   }
 
   /** Those that have not failed in this exchange and are healthy; else those that are healthy; in panic, any. */

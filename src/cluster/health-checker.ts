@@ -96,6 +96,7 @@ export class HealthChecker {
         head: (status) => done(expected.some(({ min, max }) => status >= min && status <= max) ? 'good' : 'bad'),
         data: () => true,
         end() {},
+        told() {},
         fail: () => done('silent'),
       },
     );

@@ -25,7 +25,7 @@ export interface Holdable {
   /** Clock reading at which it was held first; 0 when it was not yet. */
   heldAt: number;
   go(): void;
-  readonly refuse: (error: UpstreamError) => void;
+  refuse(error: UpstreamError): void;
 }
 
 interface Place {

@@ -249,6 +249,12 @@ class Exchanging implements BodySink {
   // The answer.
 
   read(chunk: Buffer): void {
+    const answer = this.#answer;
+    this.#readMessage(chunk);
+    answer?.told();
+  }
+
+  #readMessage(chunk: Buffer): void {
     let bytes = chunk;
     while (this.#head === undefined) {
       // What is no HTTP at all will have no end to wait for.

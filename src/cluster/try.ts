@@ -1,5 +1,5 @@
 import { BodyStream, Headers, isIdempotent, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
-import type { Attempt, UpstreamResponse } from './attempt.ts';
+import type { Attempt, Outcome, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readResponseHead, readTrailers } from './response-head.ts';
@@ -28,16 +28,15 @@ export interface TryOptions {
   now(): number;
 }
 
-/** Sends a request to an endpoint. One of `resolve` and `reject` is called once, unless the observer takes a failure over. */
+/** Sends a request to an endpoint. `done` is called once, unless the observer takes a failure over. */
 export function tryOnce(
   attempt: Attempt,
   endpoint: Endpoint,
   options: TryOptions,
   observer: TryObserver,
-  resolve: (response: UpstreamResponse) => void,
-  reject: (error: UpstreamError) => void,
+  done: Outcome,
 ): void {
-  new Try(attempt, endpoint, options, observer, resolve, reject).begin();
+  new Try(attempt, endpoint, options, observer, done).begin();
 }
 
 /**
@@ -57,30 +56,23 @@ class Try implements UpstreamAnswer {
   readonly #endpoint: Endpoint;
   readonly #options: TryOptions;
   readonly #observer: TryObserver;
-  readonly #resolve: (response: UpstreamResponse) => void;
-  readonly #reject: (error: UpstreamError) => void;
+  readonly #done: Outcome;
   #phase: Phase = { name: 'connecting', giveUp: () => {} };
   #withdraw: () => void = () => {};
   #perTry: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #lastByte = 0;
+  /** Its head is here, and what came with the head is being read. */
+  #response: UpstreamResponse | undefined;
   /** We have asked for silence, so silence is nobody's fault. */
   #paused = false;
 
-  constructor(
-    attempt: Attempt,
-    endpoint: Endpoint,
-    options: TryOptions,
-    observer: TryObserver,
-    resolve: (response: UpstreamResponse) => void,
-    reject: (error: UpstreamError) => void,
-  ) {
+  constructor(attempt: Attempt, endpoint: Endpoint, options: TryOptions, observer: TryObserver, done: Outcome) {
     this.#attempt = attempt;
     this.#endpoint = endpoint;
     this.#options = options;
     this.#observer = observer;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#done = done;
   }
 
   begin(): void {
@@ -162,7 +154,15 @@ class Try implements UpstreamAnswer {
     this.#phase = { name: 'answering', lease, body };
     this.#observer.answered(status);
     const { headers } = head;
-    this.#resolve({ status, headers, body: head.length === 0 ? noBody : body, endpoint: this.#endpoint.address });
+    const { address } = this.#endpoint;
+    this.#response = { status, headers, body: head.length === 0 ? noBody : body, endpoint: address };
+  }
+
+  told(): void {
+    const response = this.#response;
+    if (response === undefined) return;
+    this.#response = undefined;
+    this.#done(response);
   }
 
   data(chunk: Uint8Array): boolean {
@@ -235,7 +235,7 @@ class Try implements UpstreamAnswer {
   #fail(error: UpstreamError): void {
     const takenOver = this.#observer.failed(error);
     this.#leave(() => {});
-    if (!takenOver) this.#reject(error);
+    if (!takenOver) this.#done(error);
   }
 
   /** The response is not whole, and must not look as if it were. */

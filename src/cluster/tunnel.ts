@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createProxyServer } from 'http-proxy-3';
 import { Headers, noBody, removeHopByHop, UpstreamError, type Upgrade } from '../http/index.ts';
-import type { Attempt, UpstreamResponse } from './attempt.ts';
+import type { Attempt, Outcome } from './attempt.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
 import { cancelled, type TryObserver } from './try.ts';
@@ -25,7 +25,7 @@ const lingering = 5_000;
 /**
  * Asks the endpoint to leave HTTP and joins the two sockets when it agrees. The handshake is http-proxy-3's; the socket to
  * the endpoint is opened by us, so that failures are told like those of every other try.
- * @throws UpstreamError when nothing was written to the client's socket
+ * `done` is told an UpstreamError when nothing was written to the client's socket.
  */
 export function openTunnel(
   attempt: Attempt,
@@ -33,10 +33,9 @@ export function openTunnel(
   endpoint: Endpoint,
   options: TunnelOptions,
   observer: TryObserver,
-): Promise<UpstreamResponse> {
-  return new Promise((resolve, reject) =>
-    new Opening(attempt, upgrade, endpoint, options, observer, resolve, reject).begin(),
-  );
+  done: Outcome,
+): void {
+  new Opening(attempt, upgrade, endpoint, options, observer, done).begin();
 }
 
 class Opening {
@@ -45,8 +44,7 @@ class Opening {
   readonly #endpoint: Endpoint;
   readonly #options: TunnelOptions;
   readonly #observer: TryObserver;
-  readonly #resolve: (response: UpstreamResponse) => void;
-  readonly #reject: (error: UpstreamError) => void;
+  readonly #done: Outcome;
   #phase: 'connecting' | 'asking' | 'joined' | 'over' = 'connecting';
   #giveUp: () => void = () => {};
   #withdraw: () => void = () => {};
@@ -61,16 +59,14 @@ class Opening {
     endpoint: Endpoint,
     options: TunnelOptions,
     observer: TryObserver,
-    resolve: (response: UpstreamResponse) => void,
-    reject: (error: UpstreamError) => void,
+    done: Outcome,
   ) {
     this.#attempt = attempt;
     this.#upgrade = upgrade;
     this.#endpoint = endpoint;
     this.#options = options;
     this.#observer = observer;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#done = done;
   }
 
   begin(): void {
@@ -199,7 +195,7 @@ class Opening {
       client.destroySoon();
       upstream.destroySoon();
     };
-    this.#resolve({ status, headers, body: noBody, endpoint: this.#endpoint.address, tunnel: { ended, leave } });
+    this.#done({ status, headers, body: noBody, endpoint: this.#endpoint.address, tunnel: { ended, leave } });
   }
 
   #clientClosed(): void {
@@ -258,7 +254,7 @@ class Opening {
     this.#upstream?.destroy();
     const takenOver = this.#observer.failed(error);
     this.#leave();
-    if (!takenOver) this.#reject(error);
+    if (!takenOver) this.#done(error);
   }
 
   #leave(): void {

@@ -26,6 +26,8 @@ export interface UpstreamAnswer {
   /** The answer false asks for silence until `resume`. */
   data(chunk: Uint8Array): boolean;
   end(trailers: string[]): void;
+  /** What has arrived together has been told: a head and its content, if that was short, can be passed on together. */
+  told(): void;
   /** @param untouched no byte of the request has been given to the socket */
   fail(failure: ExchangeFailure, untouched: boolean): void;
 }

@@ -1,5 +1,5 @@
-import { BytesBody, Cancellation, Headers, noBody, readAll } from '../http/index.ts';
-import type { UpstreamCluster } from '../cluster/attempt.ts';
+import { BytesBody, Cancellation, Headers, noBody, readAll, UpstreamError } from '../http/index.ts';
+import type { Attempt, UpstreamCluster, UpstreamResponse } from '../cluster/attempt.ts';
 import type { FetchOptions, FetchResult } from './define-filter.ts';
 
 const defaultTimeout = 5000;
@@ -49,6 +49,16 @@ async function fetchDirectly(target: URL, options: FetchOptions, signal: AbortSi
   return { status: response.statusCode, headers, body: Buffer.concat(chunks) };
 }
 
+/** @throws UpstreamError */
+function outcomeOf(cluster: UpstreamCluster, attempt: Attempt): Promise<UpstreamResponse> {
+  return new Promise((resolve, reject) => {
+    cluster.send(attempt, (outcome) => {
+      if (outcome instanceof UpstreamError) reject(outcome);
+      else resolve(outcome);
+    });
+  });
+}
+
 async function fetchThrough(
   through: UpstreamCluster,
   target: URL,
@@ -59,7 +69,7 @@ async function fetchThrough(
   const abort = () => cancellation.cancel(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
   try {
-    const response = await through.send({
+    const response = await outcomeOf(through, {
       method: options.method ?? 'GET',
       scheme: target.protocol === 'https:' ? 'https' : 'http',
       authority: target.host,

@@ -5,12 +5,13 @@ import {
   localReply,
   UpstreamError,
   type Exchange,
+  type Headers,
   type LocalReply,
   type Response,
   type Tunnel,
 } from '../http/index.ts';
 import type { Overload } from '../overload/index.ts';
-import type { Route, RouteTable } from '../router/route.ts';
+import type { AnswerReceiver, Route, RouteTable } from '../router/route.ts';
 import type { ExchangeCounters } from './exchange-counters.ts';
 import type { ResponseWriter } from './response-writer.ts';
 import type { Ending, Watch } from './watch.ts';
@@ -42,86 +43,315 @@ export interface ServeContext {
   readonly via: string;
 }
 
+/** Who asked for an exchange to be served. */
+export interface Served {
+  /** It is over: answered, broken off, or left. Called once, perhaps before `serve` has returned. */
+  served(): void;
+}
+
 /**
- * The story of one exchange, from the request head to the log line. Never rejects.
+ * The story of one exchange, from the request head to the log line: ask the filters, ask the route, let the filters see the
+ * answer, deliver it, log. Each step calls the next one as soon as it can, which mostly is at once. Never throws.
  * @param refused the answer, when the codec has found the request malformed: it has no route then
  */
-export async function serve(
+export function serve(
   exchange: Exchange,
   writer: ResponseWriter,
   watch: Watch,
   context: ServeContext,
+  host: Served,
   refused?: LocalReply,
-): Promise<void> {
-  refused ??= context.overload?.refusal();
-  context.counters.begin();
-  const generation = context.generation?.();
-  generation?.enter();
-  const progress: ChainProgress = { reached: 0 };
-  let chain: FilterChain | undefined;
-  try {
-    const route = refused === undefined ? context.routes().match(exchange.request) : undefined;
-    chain = route?.chain ?? context.refusedChain();
-    if (route !== undefined) exchange.route = route.facts;
-    watch.startIdleTimer(route?.idleTimeout ?? context.streamIdleTimeout, () => watch.end(silence()));
+): void {
+  new Serving(exchange, writer, watch, context, host).begin(refused ?? context.overload?.refusal());
+}
 
-    const answer =
-      refused ?? (await unlessEnded(answerOf(route!, exchange, writer, progress, context), exchange, watch));
-    if (answer === gone) {
-      disconnected(exchange);
-    } else if (answer.tunnel !== undefined) {
-      await tunnelled(exchange, answer, watch, context);
-    } else {
-      const result = edited(chain, answer, exchange, progress, watch, context);
-      const response = result instanceof Promise ? await result : result;
-      if (response === gone) disconnected(exchange);
-      else await deliver(response, exchange, writer, watch, context);
+/** Who would be told that the exchange ends early, and what becomes of it then, depends on where it stands. */
+type Step = 'asking' | 'editing' | 'delivering' | 'tunnelled' | 'over';
+
+class Serving implements AnswerReceiver, ChainProgress {
+  readonly #exchange: Exchange;
+  readonly #writer: ResponseWriter;
+  readonly #watch: Watch;
+  readonly #context: ServeContext;
+  readonly #host: Served;
+  /** How many filters have seen the request: these see the response. */
+  reached = 0;
+  #step: Step = 'asking';
+  #chain: FilterChain | undefined;
+  #generation: Generation | undefined;
+  /** Why the delivery was broken off. */
+  #cut: Ending | undefined;
+
+  constructor(exchange: Exchange, writer: ResponseWriter, watch: Watch, context: ServeContext, host: Served) {
+    this.#exchange = exchange;
+    this.#writer = writer;
+    this.#watch = watch;
+    this.#context = context;
+    this.#host = host;
+  }
+
+  begin(refused: LocalReply | undefined): void {
+    const context = this.#context;
+    const exchange = this.#exchange;
+    context.counters.begin();
+    this.#generation = context.generation?.();
+    this.#generation?.enter();
+    try {
+      const route = refused === undefined ? context.routes().match(exchange.request) : undefined;
+      this.#chain = route?.chain ?? context.refusedChain();
+      if (route !== undefined) exchange.route = route.facts;
+      this.#watch.startIdleTimer(route?.idleTimeout ?? context.streamIdleTimeout, () => this.#watch.end(silence()));
+      this.#watch.onEnd(this);
+      if (this.#step !== 'asking') return;
+      if (refused !== undefined) this.#edit(refused);
+      else this.#askFilters(route!);
+    } catch (error) {
+      this.#fail(error);
     }
-  } catch (error) {
-    context.log.error('serving failed', { error: describe(error), listener: exchange.downstream.listener });
+  }
+
+  #askFilters(route: Route): void {
+    try {
+      const judged = route.chain.onRequest(this.#exchange, this);
+      if (judged instanceof Promise) {
+        judged.then(
+          (refusal) => this.#judged(route, refusal),
+          (error: unknown) => this.#answered(this.#replyTo(error)),
+        );
+      } else {
+        this.#judged(route, judged);
+      }
+    } catch (error) {
+      this.#answered(this.#replyTo(error));
+    }
+  }
+
+  #judged(route: Route, refusal: LocalReply | undefined): void {
+    if (this.#step !== 'asking') return;
+    if (refusal !== undefined) return this.#answered(refusal);
+    try {
+      route.answer(this.#exchange, this);
+    } catch (error) {
+      this.#answered(this.#replyTo(error));
+    }
+  }
+
+  // What the route says.
+
+  /** An interim response is never worth an exchange. */
+  inform(status: number, headers: Headers): void {
+    try {
+      this.#writer.inform(status, headers);
+    } catch (error) {
+      this.#context.log.debug('interim response not sent', { error: describe(error) });
+    }
+  }
+
+  answer(outcome: Response | Error): void {
+    this.#answered(outcome instanceof Error ? this.#replyTo(outcome) : outcome);
+  }
+
+  /** The first answer counts; one that comes too late is let go of. */
+  #answered(answer: Response): void {
+    if (this.#step !== 'asking') return answer.body.cancel(new Error('the answer came too late'));
+    try {
+      if (answer.tunnel !== undefined) this.#tunnelled(answer, answer.tunnel);
+      else this.#edit(answer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The only place where an error becomes an answer. The client learns the name of the failure and nothing of its inside. */
+  #replyTo(error: unknown): LocalReply {
+    const exchange = this.#exchange;
+    if (error instanceof UpstreamError) {
+      if (exchange.upstream !== undefined) exchange.upstream.failure ??= error.message;
+      return localReply(error.status, error.details, { flag: error.flag, headers: hintsOf(error) });
+    }
+    if (exchange.cancellation.reason === undefined) {
+      const fields = { error: describe(error), route: exchange.route.route };
+      this.#context.log.error('unexpected error while answering', fields);
+    }
+    return localReply(500, 'internal_error', { body: 'internal error\n' });
+  }
+
+  /** Lets the filters that saw the request see the response. Stays synchronous as long as they do. */
+  #edit(answer: Response): void {
+    const { via } = this.#context;
+    this.#step = 'editing';
+    this.#account(answer);
+    if (via !== '' && !isLocalReply(answer)) answer.headers.append('via', `1.1 ${via}`);
+    const result = this.#chain!.onResponse(answer, this.#exchange, this);
+    if (!(result instanceof Promise)) return this.#edited(answer, result);
+    result.then(
+      (response) => {
+        if (this.#step === 'editing') this.#edited(answer, response);
+        else response.body.cancel(new Error('the answer came too late'));
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #edited(answer: Response, response: Response): void {
+    if (response !== answer) this.#account(response);
+    this.#deliver(response);
+  }
+
+  /** Writes what the log shall say of an answer. */
+  #account(response: Response): void {
+    const exchange = this.#exchange;
+    exchange.response = response;
+    if (isLocalReply(response)) {
+      exchange.responseCodeDetails = response.local.details;
+      if (response.local.flag !== undefined) exchange.addFlag(response.local.flag);
+    } else {
+      exchange.responseCodeDetails = 'via_upstream';
+    }
+  }
+
+  #deliver(response: Response): void {
+    this.#step = 'delivering';
+    try {
+      const sent = this.#writer.send(response);
+      if (sent === undefined) this.#finish();
+      else sent.then(this.#delivered, (error: unknown) => this.#deliverInstead(error, response));
+    } catch (error) {
+      this.#deliverInstead(error, response);
+    }
+  }
+
+  /** The head could not be written: a field that this protocol cannot carry. */
+  #deliverInstead(error: unknown, response: Response): void {
+    this.#context.log.warn('response head refused', { error: describe(error), route: this.#exchange.route.route });
+    response.body.cancel(error instanceof Error ? error : new Error(String(error)));
+    const instead = localReply(502, 'response_head_invalid', { flag: 'UPE' });
+    this.#account(instead);
+    try {
+      const sent = this.#writer.send(instead);
+      if (sent === undefined) this.#finish();
+      else sent.then(this.#delivered, (again: unknown) => this.#fail(again));
+    } catch (again) {
+      this.#fail(again);
+    }
+  }
+
+  /** @param failure what broke the message */
+  readonly #delivered = (failure: Error | undefined): void => {
+    const exchange = this.#exchange;
+    if (failure === undefined) return this.#finish();
+    if (this.#cut?.kind === 'gone') {
+      this.#disconnected();
+    } else if (this.#cut !== undefined) {
+      exchange.responseCodeDetails = this.#cut.reply.local.details;
+      if (this.#cut.reply.local.flag !== undefined) exchange.addFlag(this.#cut.reply.local.flag);
+    } else if (failure instanceof UpstreamError) {
+      exchange.responseCodeDetails = failure.details;
+      exchange.addFlag(failure.flag);
+    } else {
+      exchange.responseCodeDetails = 'response_body_failed';
+      this.#context.log.warn('response broken off', { error: describe(failure), route: exchange.route.route });
+    }
+    this.#finish();
+  };
+
+  // What the watch says.
+
+  /** Whoever works on an answer is told to stop. */
+  ended(ending: Ending): void {
+    const { cancellation } = this.#exchange;
+    switch (this.#step) {
+      case 'asking':
+      case 'editing':
+        return this.#endEarly(ending);
+      case 'delivering':
+        this.#cut = ending;
+        cancellation.cancel(reasonOf(ending));
+        return this.#writer.abort(reasonOf(ending));
+      case 'tunnelled':
+        return cancellation.cancel(reasonOf(ending));
+      case 'over':
+        return;
+    }
+  }
+
+  #endEarly(ending: Ending): void {
+    const exchange = this.#exchange;
+    // What was answered and is with a filter now will not be delivered.
+    const unwanted = exchange.response;
+    this.#step = 'delivering';
+    exchange.cancellation.cancel(reasonOf(ending));
+    unwanted?.body.cancel(reasonOf(ending));
+    if (ending.kind === 'gone') {
+      this.#disconnected();
+      return this.#finish();
+    }
+    this.#watch.answered();
+    try {
+      if (unwanted === undefined) this.#edit(ending.reply);
+      else {
+        this.#account(ending.reply);
+        this.#deliver(ending.reply);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Nobody waits for the answer any more. The log says 499, as nginx made customary, if there was no answer yet. */
+  #disconnected(): void {
+    const exchange = this.#exchange;
+    exchange.response ??= localReply(499, 'downstream_disconnected');
+    exchange.addFlag('DC');
+    exchange.responseCodeDetails = 'downstream_disconnected';
+  }
+
+  /** The answer is on the socket already and the connection has left HTTP. */
+  #tunnelled(answer: Response, tunnel: Tunnel): void {
+    const exchange = this.#exchange;
+    const { tunnels, clock } = this.#context;
+    this.#step = 'tunnelled';
+    this.#watch.stopIdleTimer();
+    this.#account(answer);
+    exchange.responseDuration = clock.monotonic() - exchange.started;
+    tunnels?.add(tunnel);
+    tunnel.ended.then(
+      ({ bytesReceived, bytesSent }) => {
+        tunnels?.delete(tunnel);
+        exchange.bytesReceived += bytesReceived;
+        exchange.bytesSent += bytesSent;
+        this.#finish();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** What nobody has foreseen: the message is broken off. */
+  #fail(error: unknown): void {
+    if (this.#step === 'over') return;
+    const exchange = this.#exchange;
+    this.#context.log.error('serving failed', { error: describe(error), listener: exchange.downstream.listener });
     exchange.responseCodeDetails = 'internal_error';
-    writer.abort(error instanceof Error ? error : new Error(String(error)));
-  } finally {
-    watch.stopIdleTimer();
-    watch.onEnd(() => {});
-    exchange.duration = context.clock.monotonic() - exchange.started;
-    chain?.onLog(exchange);
-    context.counters.end(exchange);
-    generation?.leave();
+    this.#step = 'over';
+    this.#writer.abort(error instanceof Error ? error : new Error(String(error)));
+    this.#close();
   }
-}
 
-/** The answer of a filter, of the route, or the one that an error is turned into. Never rejects. */
-async function answerOf(
-  route: Route,
-  exchange: Exchange,
-  writer: ResponseWriter,
-  progress: ChainProgress,
-  context: ServeContext,
-): Promise<Response> {
-  try {
-    const judged = route.chain.onRequest(exchange, progress);
-    const refusal = judged instanceof Promise ? await judged : judged;
-    if (refusal !== undefined) return refusal;
-    if (exchange.cancellation.reason !== undefined) throw exchange.cancellation.reason;
-    return await route.answer(exchange, (status, headers) => {
-      watchful(() => writer.inform(status, headers), context);
-    });
-  } catch (error) {
-    return replyTo(error, exchange, context);
+  #finish(): void {
+    if (this.#step === 'over') return;
+    this.#step = 'over';
+    this.#close();
   }
-}
 
-/** The only place where an error becomes an answer. The client learns the name of the failure and nothing of its inside. */
-function replyTo(error: unknown, exchange: Exchange, context: ServeContext): LocalReply {
-  if (error instanceof UpstreamError) {
-    if (exchange.upstream !== undefined) exchange.upstream.failure ??= error.message;
-    return localReply(error.status, error.details, { flag: error.flag, headers: hintsOf(error) });
+  #close(): void {
+    const exchange = this.#exchange;
+    this.#watch.stopIdleTimer();
+    exchange.duration = this.#context.clock.monotonic() - exchange.started;
+    this.#chain?.onLog(exchange);
+    this.#context.counters.end(exchange);
+    this.#generation?.leave();
+    this.#host.served();
   }
-  if (exchange.cancellation.reason === undefined) {
-    context.log.error('unexpected error while answering', { error: describe(error), route: exchange.route.route });
-  }
-  return localReply(500, 'internal_error', { body: 'internal error\n' });
 }
 
 /** What tells well-behaved clients to come again later (RFC 9110 §10.2.3), or not to insist. */
@@ -132,142 +362,12 @@ function hintsOf({ flag, retryAfter }: UpstreamError): Record<string, string> {
   return hints;
 }
 
-const gone = Symbol('the client is gone');
-
 function silence(): Ending {
   return { kind: 'reply', reply: localReply(408, 'stream_idle_timeout', { flag: 'SI' }) };
 }
 
-/**
- * Waits for an answer, but no longer than somebody waits for it. Whoever works on it then is told to stop, and an answer
- * that comes too late is let go of.
- */
-function unlessEnded(answer: Promise<Response>, exchange: Exchange, watch: Watch): Promise<Response | typeof gone> {
-  return new Promise((resolve, reject) => {
-    let ended = false;
-    watch.onEnd((ending) => {
-      ended = true;
-      exchange.cancellation.cancel(reasonOf(ending));
-      if (ending.kind === 'gone') return resolve(gone);
-      watch.answered();
-      resolve(ending.reply);
-    });
-    answer.then((response) => {
-      if (ended) response.body.cancel(new Error('the answer came too late'));
-      else resolve(response);
-    }, reject);
-  });
-}
-
 function reasonOf(ending: Ending): Error {
   return ending.kind === 'gone' ? ending.reason : new Error(ending.reply.local.details);
-}
-
-/** Lets the filters that saw the request see the response. Stays synchronous as long as they do. */
-function edited(
-  chain: FilterChain,
-  answer: Response,
-  exchange: Exchange,
-  progress: ChainProgress,
-  watch: Watch,
-  context: ServeContext,
-): Response | Promise<Response | typeof gone> {
-  account(answer, exchange);
-  if (context.via !== '' && !isLocalReply(answer)) answer.headers.append('via', `1.1 ${context.via}`);
-  const result = chain.onResponse(answer, exchange, progress);
-  if (result instanceof Promise) return editedLater(result, answer, exchange, watch);
-  if (result !== answer) account(result, exchange);
-  return result;
-}
-
-async function editedLater(
-  result: Promise<Response>,
-  answer: Response,
-  exchange: Exchange,
-  watch: Watch,
-): Promise<Response | typeof gone> {
-  const response = await unlessEnded(result, exchange, watch);
-  if (response === gone) answer.body.cancel(new Error('the client is gone'));
-  else if (response !== answer) account(response, exchange);
-  return response;
-}
-
-/** Writes what the log shall say of an answer. */
-function account(response: Response, exchange: Exchange): void {
-  exchange.response = response;
-  if (isLocalReply(response)) {
-    exchange.responseCodeDetails = response.local.details;
-    if (response.local.flag !== undefined) exchange.addFlag(response.local.flag);
-  } else {
-    exchange.responseCodeDetails = 'via_upstream';
-  }
-}
-
-async function deliver(
-  response: Response,
-  exchange: Exchange,
-  writer: ResponseWriter,
-  watch: Watch,
-  context: ServeContext,
-): Promise<void> {
-  let cut: Ending | undefined;
-  watch.onEnd((ending) => {
-    cut = ending;
-    exchange.cancellation.cancel(reasonOf(ending));
-    writer.abort(reasonOf(ending));
-  });
-  let failure: Error | undefined;
-  try {
-    failure = await writer.send(response);
-  } catch (error) {
-    // The head could not be written: a field that this protocol cannot carry.
-    context.log.warn('response head refused', { error: describe(error), route: exchange.route.route });
-    response.body.cancel(error instanceof Error ? error : new Error(String(error)));
-    const instead = localReply(502, 'response_head_invalid', { flag: 'UPE' });
-    account(instead, exchange);
-    failure = await writer.send(instead);
-  }
-  if (failure === undefined) return;
-  if (cut?.kind === 'gone') {
-    disconnected(exchange);
-  } else if (cut !== undefined) {
-    exchange.responseCodeDetails = cut.reply.local.details;
-    if (cut.reply.local.flag !== undefined) exchange.addFlag(cut.reply.local.flag);
-  } else if (failure instanceof UpstreamError) {
-    exchange.responseCodeDetails = failure.details;
-    exchange.addFlag(failure.flag);
-  } else {
-    exchange.responseCodeDetails = 'response_body_failed';
-    context.log.warn('response broken off', { error: describe(failure), route: exchange.route.route });
-  }
-}
-
-/** The answer is on the socket already and the connection has left HTTP. */
-async function tunnelled(exchange: Exchange, answer: Response, watch: Watch, context: ServeContext): Promise<void> {
-  watch.stopIdleTimer();
-  account(answer, exchange);
-  exchange.responseDuration = context.clock.monotonic() - exchange.started;
-  context.tunnels?.add(answer.tunnel!);
-  const { bytesReceived, bytesSent } = await answer.tunnel!.ended;
-  context.tunnels?.delete(answer.tunnel!);
-  exchange.bytesReceived += bytesReceived;
-  exchange.bytesSent += bytesSent;
-}
-
-/** Nobody waits for the answer any more. The log says 499, as nginx made customary, if there was no answer yet. */
-function disconnected(exchange: Exchange): void {
-  exchange.response ??= localReply(499, 'downstream_disconnected');
-  exchange.addFlag('DC');
-  exchange.responseCodeDetails = 'downstream_disconnected';
-}
-
-/** An interim response is never worth an exchange. */
-function watchful(act: () => void, context: ServeContext): void {
-  try {
-    act();
-  } catch (error) {
-    context.log.debug('interim response not sent', { error: describe(error) });
-  }
 }
 
 function describe(error: unknown): string {

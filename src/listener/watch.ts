@@ -4,13 +4,17 @@ import type { LocalReply } from '../http/index.ts';
 export type Ending =
   { readonly kind: 'reply'; readonly reply: LocalReply } | { readonly kind: 'gone'; readonly reason: Error };
 
+export interface EndListener {
+  ended(ending: Ending): void;
+}
+
 /**
  * Watches over one exchange: silence, a request that goes wrong while it arrives, a client that leaves. The codec tells,
  * serve.ts listens. The first ending counts, until it has been answered.
  */
 export class Watch {
   #ending: Ending | undefined;
-  #listener: ((ending: Ending) => void) | undefined;
+  #listener: EndListener | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** A byte went by, in either direction. */
@@ -21,7 +25,7 @@ export class Watch {
   end(ending: Ending): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
-    this.#listener?.(ending);
+    this.#listener?.ended(ending);
   }
 
   /** The ending has been turned into an answer, and this answer may meet an end of its own. */
@@ -29,10 +33,10 @@ export class Watch {
     this.#ending = undefined;
   }
 
-  /** Replaces the listener; calls it at once if the end has come already. */
-  onEnd(listener: (ending: Ending) => void): void {
+  /** Sets the one listener; calls it at once if the end has come already. */
+  onEnd(listener: EndListener): void {
     this.#listener = listener;
-    if (this.#ending !== undefined) listener(this.#ending);
+    if (this.#ending !== undefined) listener.ended(this.#ending);
   }
 
   /** @param milliseconds of silence until `expired` is called; 0 is off */

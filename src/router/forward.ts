@@ -1,11 +1,9 @@
-import type { Attempt, UpstreamCluster, UpstreamResponse } from '../cluster/attempt.ts';
+import type { Attempt, Outcome, UpstreamCluster, UpstreamResponse } from '../cluster/attempt.ts';
 import {
   Cancellation,
   localReply,
   UpstreamError,
   type Exchange,
-  type Headers,
-  type Response,
   type UpstreamFacts,
   type Upgrade,
 } from '../http/index.ts';
@@ -22,6 +20,7 @@ import {
 } from './retry-policy.ts';
 import { retryAfter } from './retry-after.ts';
 import type { Rewrite } from './rewrite.ts';
+import type { AnswerReceiver, Route } from './route.ts';
 import type { ForwardStats } from './router-stats.ts';
 
 /** A cluster that a route may send to. */
@@ -49,32 +48,28 @@ export interface ForwardPlan {
   readonly clock: { monotonic(): number };
 }
 
-export type Inform = (status: number, headers: Headers) => void;
-
-/** @throws UpstreamError from the function that is returned, when no try gave a usable response */
-export function compileForward(
-  plan: ForwardPlan,
-): (exchange: Exchange, inform: Inform) => Response | Promise<Response> {
+/** Compiles the action that asks a cluster. */
+export function compileForward(plan: ForwardPlan): Route['answer'] {
   const tunnelPlan: ForwardPlan = { ...plan, retry: tunnelRetryPolicy(plan.retry) };
-  return function forward(exchange, inform) {
+  return function forward(exchange, receiver) {
     const { upgrade } = exchange.request;
-    if (upgrade === undefined) return new Forwarding(plan, exchange, inform).run();
-    if (plan.upgrades.has(upgrade.protocol)) return new Forwarding(tunnelPlan, exchange, inform).run();
+    if (upgrade === undefined) return new Forwarding(plan, exchange, receiver).begin();
+    if (plan.upgrades.has(upgrade.protocol)) return new Forwarding(tunnelPlan, exchange, receiver).begin();
     // RFC 9110 §7.8 would let us ignore the wish; a clear refusal is easier to find.
     const refusal = localReply(403, 'upgrade_not_allowed');
     plan.editResponse?.(refusal.headers);
-    return refusal;
+    receiver.answer(refusal);
   };
 }
 
 /** What does not change from try to try. */
 type RequestHead = Pick<Attempt, 'method' | 'scheme' | 'authority' | 'path' | 'headers' | 'hash'>;
 
-/** One exchange on its way to a cluster: try, decide, wait, try again. */
+/** One exchange on its way to a cluster: try, decide, wait, try again. Each step calls the next one. */
 class Forwarding {
   readonly #plan: ForwardPlan;
   readonly #exchange: Exchange;
-  readonly #inform: Inform;
+  readonly #receiver: AnswerReceiver;
   readonly #target: ForwardTarget;
   readonly #upgrade: Upgrade | undefined;
   readonly #head: RequestHead;
@@ -92,12 +87,15 @@ class Forwarding {
   #deadlineAt: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #settled = false;
+  /** What the try before brought, which is passed on when there is no room for another. */
+  #before: UpstreamResponse | UpstreamError | undefined;
+  #withdraw: () => void = nothing;
 
-  constructor(plan: ForwardPlan, exchange: Exchange, inform: Inform) {
+  constructor(plan: ForwardPlan, exchange: Exchange, receiver: AnswerReceiver) {
     const { request } = exchange;
     this.#plan = plan;
     this.#exchange = exchange;
-    this.#inform = inform;
+    this.#receiver = receiver;
     this.#target = plan.pickTarget();
     this.#upgrade = request.upgrade;
     this.#facts = exchange.upstream = {
@@ -112,54 +110,48 @@ class Forwarding {
     this.#body = replayable(request.body, plan.retry.retries > 0 ? plan.replayLimit : 0, () => this.#startDeadline());
   }
 
-  async run(): Promise<Response> {
-    const withdraw = this.#exchange.cancellation.onCancel((reason) => this.#ending.cancel(clientLeft(reason)));
-    try {
-      const response = await this.#tryUntilSettled();
-      this.#body.commit();
-      return this.#accept(response);
-    } catch (error) {
-      withdraw();
-      this.#body.cancel(error as Error);
-      throw error;
-    } finally {
-      // The client's leaving still matters to a response that was taken: its body is on its way.
-      this.#settled = true;
-      clearTimeout(this.#deadline);
-    }
+  begin(): void {
+    this.#withdraw = this.#exchange.cancellation.onCancel((reason) => this.#ending.cancel(clientLeft(reason)));
+    this.#next();
   }
 
-  async #tryUntilSettled(): Promise<UpstreamResponse> {
-    let before: UpstreamResponse | UpstreamError | undefined;
-    for (;;) {
-      this.#stopIf(this.#ending.reason ?? this.#incomplete());
-      const outcome = await (this.#hedges ? this.#race() : this.#try(this.#ending));
-      if (this.#ending.reason !== undefined) discard(outcome, this.#ending.reason);
-      this.#stopIf(this.#ending.reason ?? (outcome instanceof UpstreamError ? this.#incomplete() : undefined));
-      if (!(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status)) {
-        this.#count(outcome, 'settled');
-        return outcome;
-      }
-      // A retry for which there is no room leaves things as they were.
-      if (before !== undefined && outcome instanceof UpstreamError && outcome.flag === 'UO') {
-        this.#target.stats.retriesFailed.add();
-        this.#exchange.addFlag('UO');
-        this.#facts.failure += `; no retry: ${outcome.details}`;
-        return settle(before);
-      }
-      const decision = decideRetry(this.#plan.retry, {
-        attempt: this.#facts.attempts,
-        outcome: outcome instanceof UpstreamError ? outcome : outcome.status,
-        method: this.#head.method,
-        replayable: this.#body.replayable,
-        random: this.#plan.random(),
-        ...this.#patience(outcome),
-      });
-      this.#count(outcome, decision.retry ? undefined : decision.reason);
-      if (!decision.retry || this.#body.failure !== undefined) return settle(outcome);
-      before = this.#giveUp(outcome);
-      if (decision.wait > 0) await this.#wait(decision.wait);
+  #next(): void {
+    const reason = this.#ending.reason ?? this.#incomplete();
+    if (reason !== undefined) return this.#stop(reason);
+    if (this.#hedges) this.#race();
+    else this.#try(this.#ending, this.#plan.perTryTimeout, (outcome) => this.#judge(outcome));
+  }
+
+  /** A try is over: what it brought is taken, or another one follows. */
+  #judge(outcome: UpstreamResponse | UpstreamError): void {
+    const ended = this.#ending.reason;
+    if (ended !== undefined) discard(outcome, ended);
+    const reason = ended ?? (outcome instanceof UpstreamError ? this.#incomplete() : undefined);
+    if (reason !== undefined) return this.#stop(reason);
+    if (!(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status)) {
+      this.#count(outcome, 'settled');
+      return this.#settle(outcome);
     }
+    // A retry for which there is no room leaves things as they were.
+    if (this.#before !== undefined && outcome instanceof UpstreamError && outcome.flag === 'UO') {
+      this.#target.stats.retriesFailed.add();
+      this.#exchange.addFlag('UO');
+      this.#facts.failure += `; no retry: ${outcome.details}`;
+      return this.#settle(this.#before);
+    }
+    const decision = decideRetry(this.#plan.retry, {
+      attempt: this.#facts.attempts,
+      outcome: outcome instanceof UpstreamError ? outcome : outcome.status,
+      method: this.#head.method,
+      replayable: this.#body.replayable,
+      random: this.#plan.random(),
+      ...this.#patience(outcome),
+    });
+    this.#count(outcome, decision.retry ? undefined : decision.reason);
+    if (!decision.retry || this.#body.failure !== undefined) return this.#settle(outcome);
+    this.#before = this.#giveUp(outcome);
+    if (decision.wait > 0) this.#wait(decision.wait);
+    else this.#next();
   }
 
   /** What the answer asks for, and how long there is to grant it. */
@@ -179,59 +171,59 @@ class Forwarding {
    * Tries until one is good. One that takes longer than `per_try_timeout` is not given up: the next one is made beside it,
    * as long as there are retries. The first good answer is taken; when there is none, the last failure.
    */
-  #race(): Promise<UpstreamResponse | UpstreamError> {
-    return new Promise((resolve, reject) => {
-      const running = new Set<Cancellation>();
-      let timer: NodeJS.Timeout | undefined;
-      let over = false;
-      const finish = (outcome: UpstreamResponse | UpstreamError): void => {
-        over = true;
-        clearTimeout(timer);
-        withdraw();
-        for (const other of running) other.cancel(new Error('another try of the request was faster'));
-        // The last try that was begun need not be the one that was taken.
-        if (outcome.endpoint !== undefined) this.#facts.endpoint = outcome.endpoint;
-        resolve(outcome);
-      };
-      const arm = (): void => {
-        timer = setTimeout(() => {
-          // Its limit has passed: from here on it costs a retry, as if it had failed.
-          if (this.#facts.attempts <= this.#plan.retry.retries) {
-            this.#borne = true;
-            this.#avoidEndpoint(this.#facts.endpoint);
-            this.#target.stats.hedges.add();
-            begin();
-          }
-        }, this.#plan.perTryTimeout);
-      };
-      const begin = (): void => {
-        const cancellation = new Cancellation();
-        running.add(cancellation);
-        arm();
-        this.#try(cancellation, 0).then((outcome) => {
-          running.delete(cancellation);
-          if (over) return discard(outcome, new Error('another try of the request was faster'));
-          const good = !(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status);
-          if (good || running.size === 0) finish(outcome);
-          else discard(outcome, new Error('another try of the request is under way'));
-        }, reject);
-      };
-      const withdraw = this.#ending.onCancel((reason) => {
-        for (const one of running) one.cancel(reason);
+  #race(): void {
+    const running = new Set<Cancellation>();
+    let timer: NodeJS.Timeout | undefined;
+    let over = false;
+    const finish = (outcome: UpstreamResponse | UpstreamError): void => {
+      over = true;
+      clearTimeout(timer);
+      withdraw();
+      for (const other of running) other.cancel(new Error('another try of the request was faster'));
+      // The last try that was begun need not be the one that was taken.
+      if (outcome.endpoint !== undefined) this.#facts.endpoint = outcome.endpoint;
+      this.#judge(outcome);
+    };
+    const arm = (): void => {
+      timer = setTimeout(() => {
+        // Its limit has passed: from here on it costs a retry, as if it had failed.
+        if (this.#facts.attempts <= this.#plan.retry.retries) {
+          this.#borne = true;
+          this.#avoidEndpoint(this.#facts.endpoint);
+          this.#target.stats.hedges.add();
+          begin();
+        }
+      }, this.#plan.perTryTimeout);
+    };
+    const begin = (): void => {
+      const cancellation = new Cancellation();
+      running.add(cancellation);
+      arm();
+      this.#try(cancellation, 0, (outcome) => {
+        running.delete(cancellation);
+        if (over) return discard(outcome, new Error('another try of the request was faster'));
+        const good = !(outcome instanceof UpstreamError) && !this.#plan.retry.statuses.has(outcome.status);
+        if (good || running.size === 0) finish(outcome);
+        else discard(outcome, new Error('another try of the request is under way'));
       });
-      begin();
+    };
+    const withdraw = this.#ending.onCancel((reason) => {
+      for (const one of running) one.cancel(reason);
     });
+    begin();
   }
 
-  /** One try. A failure comes back as a value. */
-  #try(
-    cancellation: Cancellation,
-    perTryTimeout = this.#plan.perTryTimeout,
-  ): Promise<UpstreamResponse | UpstreamError> {
+  #try(cancellation: Cancellation, perTryTimeout: number, done: Outcome): void {
     const { cluster } = this.#target;
+    const { method, scheme, authority, path, headers, hash } = this.#head;
     const number = ++this.#facts.attempts;
     const attempt: Attempt = {
-      ...this.#head,
+      method,
+      scheme,
+      authority,
+      path,
+      headers,
+      hash,
       body: this.#body.next(),
       avoid: this.#avoid,
       isRetry: this.#borne,
@@ -239,17 +231,19 @@ class Forwarding {
       deadline: this.#deadlineAt,
       perTryTimeout,
       idleTimeout: this.#plan.idleTimeout,
-      onInform: (status, headers) => {
-        if (!this.#settled && number === this.#facts.attempts) this.#inform(status, headers);
+      onInform: (status, fields) => {
+        if (!this.#settled && number === this.#facts.attempts) this.#receiver.inform(status, fields);
       },
-      onEndpoint: (endpoint) => {
-        this.#facts.endpoint = endpoint;
-      },
+      onEndpoint: this.#onEndpoint,
       cancellation,
     };
-    const answer = this.#upgrade === undefined ? cluster.send(attempt) : cluster.tunnel(attempt, this.#upgrade);
-    return answer.catch(failureAsValue);
+    if (this.#upgrade === undefined) cluster.send(attempt, done);
+    else cluster.tunnel(attempt, this.#upgrade, done);
   }
+
+  readonly #onEndpoint = (endpoint: string): void => {
+    this.#facts.endpoint = endpoint;
+  };
 
   #count(outcome: UpstreamResponse | UpstreamError, refusal: RetryRefusal | undefined): void {
     const { stats } = this.#target;
@@ -287,25 +281,45 @@ class Forwarding {
     this.#avoid.add(endpoint);
   }
 
-  #wait(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        withdraw();
-        resolve();
-      };
-      const timer = setTimeout(done, milliseconds);
-      let withdraw = (): void => {};
-      withdraw = this.#ending.onCancel(done);
+  #wait(milliseconds: number): void {
+    const timer = setTimeout(() => {
+      withdraw();
+      this.#next();
+    }, milliseconds);
+    const withdraw = this.#ending.onCancel((reason) => {
+      clearTimeout(timer);
+      this.#stop(reason);
     });
   }
 
-  #accept(response: UpstreamResponse): Response {
+  #settle(outcome: UpstreamResponse | UpstreamError): void {
+    if (outcome instanceof UpstreamError) return this.#refuse(outcome);
+    this.#body.commit();
     this.#facts.serviceTime = this.#plan.clock.monotonic() - this.#started;
     this.#exchange.responseCodeDetails = 'via_upstream';
     // What went onto an upgraded socket cannot be edited any more.
-    if (response.tunnel === undefined) this.#plan.editResponse?.(response.headers);
-    return response;
+    if (outcome.tunnel === undefined) this.#plan.editResponse?.(outcome.headers);
+    // The client's leaving still matters to a response that was taken: its body is on its way.
+    this.#end();
+    this.#receiver.answer(outcome);
+  }
+
+  /** Nothing that a try could bring matters any more. */
+  #stop(reason: Error): void {
+    this.#facts.failure = reason.message;
+    this.#refuse(reason);
+  }
+
+  #refuse(reason: Error): void {
+    this.#withdraw();
+    this.#body.cancel(reason);
+    this.#end();
+    this.#receiver.answer(reason);
+  }
+
+  #end(): void {
+    this.#settled = true;
+    clearTimeout(this.#deadline);
   }
 
   #startDeadline(): void {
@@ -325,20 +339,11 @@ class Forwarding {
     const cause = this.#body.failure;
     return cause && new UpstreamError(503, 'DC', 'downstream_request_incomplete', { untouched: false, cause });
   }
-
-  #stopIf(reason: Error | undefined): void {
-    if (reason === undefined) return;
-    this.#facts.failure = reason.message;
-    throw reason;
-  }
 }
 
 const nowhere = new Set<string>();
 
-function failureAsValue(error: unknown): UpstreamError {
-  if (error instanceof UpstreamError) return error;
-  throw error;
-}
+function nothing(): void {}
 
 function headOf(plan: ForwardPlan, exchange: Exchange): RequestHead {
   const { request } = exchange;
@@ -356,11 +361,6 @@ function headOf(plan: ForwardPlan, exchange: Exchange): RequestHead {
     headers,
     hash: plan.hash?.(exchange),
   };
-}
-
-function settle(outcome: UpstreamResponse | UpstreamError): UpstreamResponse {
-  if (outcome instanceof UpstreamError) throw outcome;
-  return outcome;
 }
 
 function discard(outcome: UpstreamResponse | UpstreamError, reason: Error): void {

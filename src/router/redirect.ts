@@ -1,22 +1,23 @@
-import { Headers, localReply, noBody, type Exchange, type LocalReply, type Request } from '../http/index.ts';
+import { Headers, localReply, noBody, type Request } from '../http/index.ts';
 import type { MatchConfig, RedirectConfig } from './config.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import { compileRewrite } from './rewrite.ts';
+import type { Route } from './route.ts';
 
 /** Compiles the action that sends a client elsewhere. The location is always absolute. */
 export function compileRedirect(
   config: RedirectConfig,
   match: MatchConfig,
   edits: HeaderEdits | undefined,
-): (exchange: Exchange) => LocalReply {
+): Route['answer'] {
   const locate = compileLocation(config, match);
-  return function redirect({ request }) {
+  return function redirect({ request }, receiver) {
     const location = locate(request);
     // HTTP/1.0 without Host: a location without host would be read by some clients as they please.
-    if (location === undefined) return localReply(400, 'redirect_without_host');
+    if (location === undefined) return receiver.answer(localReply(400, 'redirect_without_host'));
     const headers = new Headers(['location', location]);
     edits?.(headers);
-    return localReply(config.response_code, 'redirect', { headers, body: noBody });
+    receiver.answer(localReply(config.response_code, 'redirect', { headers, body: noBody }));
   };
 }
 

@@ -56,7 +56,9 @@ export function compileRouteTable(virtualHosts: readonly VirtualHostConfig[], pa
   }
   if (faults.length > 0) throw new ConfigError(faults);
 
-  const nowhere = notFound('', parts.notFoundChain, () => localReply(404, 'route_not_found', { flag: 'NR' }));
+  const nowhere = notFound('', parts.notFoundChain, (_, receiver) =>
+    receiver.answer(localReply(404, 'route_not_found', { flag: 'NR' })),
+  );
   return {
     match(request: Request): Route {
       const host = index.find(request.authority);
@@ -102,10 +104,10 @@ class Compiler {
     const edit = compileHeaderEdits(host.response_headers);
     return {
       routes: new RouteIndex(routes),
-      notFound: notFound(host.name, this.#parts.notFoundChain, () => {
+      notFound: notFound(host.name, this.#parts.notFoundChain, (_, receiver) => {
         const reply = localReply(404, 'route_not_found', { flag: 'NR' });
         edit?.(reply.headers);
-        return reply;
+        receiver.answer(reply);
       }),
     };
   }

@@ -1,6 +1,17 @@
 import type { FilterChain } from '../filter/chain.ts';
 import type { Exchange, Headers, Request, Response, RouteFacts } from '../http/index.ts';
 
+/** Who waits for the answer of a route. */
+export interface AnswerReceiver {
+  /** Relays an interim response (1xx) to the client. */
+  inform(status: number, headers: Headers): void;
+  /**
+   * Called once, perhaps before `answer` of the route has returned: the response, or, mostly as an UpstreamError, why there
+   * is none.
+   */
+  answer(outcome: Response | Error): void;
+}
+
 /** One way an exchange can go. Made at load; there is always one, `not_found` if no other matches. */
 export interface Route {
   readonly facts: RouteFacts;
@@ -9,12 +20,8 @@ export interface Route {
   readonly idleTimeout: number | undefined;
   /** Protocols that `Upgrade` may ask for here, in lower case. */
   readonly upgrades: ReadonlySet<string>;
-  /**
-   * Forward, redirect or direct response. Returns local replies for refusals.
-   * @param inform relays interim responses (1xx) to the client
-   * @throws UpstreamError when the cluster gave no usable response
-   */
-  answer(exchange: Exchange, inform: (status: number, headers: Headers) => void): Response | Promise<Response>;
+  /** Forward, redirect or direct response. Refusals are local replies. */
+  answer(exchange: Exchange, receiver: AnswerReceiver): void;
 }
 
 export interface RouteTable {

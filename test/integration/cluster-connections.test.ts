@@ -12,6 +12,7 @@ import {
   failureOf,
   startCluster,
   startUpstream,
+  send,
 } from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
@@ -408,7 +409,7 @@ describe('the ceilings', () => {
     });
     const app = await startCluster({ endpoints: [upstream.address], circuit_breakers: { max_requests: 1 } });
 
-    const { body } = await app.cluster.send(attempt());
+    const { body } = await send(app.cluster, attempt());
     expect(await failureOf(exchange(app))).toMatchObject({ details: 'upstream_overflow{max_requests}' });
     await upstream.connections[0]!.write('llo');
     expect(Buffer.from(await readAll(body, 10)).toString()).toBe('hello');

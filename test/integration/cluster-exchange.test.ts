@@ -10,6 +10,7 @@ import {
   failureOf,
   startCluster,
   startUpstream,
+  send,
 } from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
@@ -241,7 +242,7 @@ describe('a response of the app', () => {
     const upstream = await startUpstream(answering(ok));
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const answer = await app.cluster.send(attempt());
+    const answer = await send(app.cluster, attempt());
 
     expect(Buffer.from(answer.body.whole!).toString()).toBe('hello');
   });
@@ -297,7 +298,7 @@ describe('a response of the app', () => {
     );
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const { body } = await app.cluster.send(attempt());
+    const { body } = await send(app.cluster, attempt());
     let text = '';
     const trailers = await new Promise<Headers | undefined>((resolve, reject) =>
       body.pipe({
@@ -349,7 +350,7 @@ describe('a response of the app', () => {
     });
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const { body } = await app.cluster.send(attempt());
+    const { body } = await send(app.cluster, attempt());
     let before = -1;
     await eventually(async () => {
       const still = written === before;
@@ -379,7 +380,7 @@ describe('a response of the app', () => {
     });
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const { body } = await app.cluster.send(attempt({ method: 'POST', body: new BytesBody(content) }));
+    const { body } = await send(app.cluster, attempt({ method: 'POST', body: new BytesBody(content) }));
     const back = await readAll(body, 1_000_000);
 
     expect(createHash('sha256').update(back).digest('hex')).toBe(createHash('sha256').update(content).digest('hex'));
@@ -428,7 +429,7 @@ describe('a client that leaves', () => {
     });
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const { body } = await app.cluster.send(attempt());
+    const { body } = await send(app.cluster, attempt());
     body.cancel(new Error('gone'));
 
     await upstream.connections[0]!.closed;

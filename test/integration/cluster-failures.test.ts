@@ -10,6 +10,7 @@ import {
   failureOf,
   startCluster,
   startUpstream,
+  send,
 } from '../support/cluster-harness.ts';
 
 const ok = response(200, 'hello');
@@ -139,7 +140,7 @@ describe('an app that breaks off in its answer', () => {
     const upstream = await startUpstream(once(text, end));
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const answer = await app.cluster.send(attempt());
+    const answer = await send(app.cluster, attempt());
     const failure = await failureOf(readAll(answer.body, 1000));
 
     expect(answer.status).toBe(200);
@@ -162,7 +163,7 @@ describe('an app that breaks off in its answer', () => {
     );
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const answer = await app.cluster.send(attempt());
+    const answer = await send(app.cluster, attempt());
 
     expect(await failureOf(readAll(answer.body, 1000))).toMatchObject({ flag: 'UPE' });
     await upstream.connections[0]!.closed;
@@ -260,7 +261,7 @@ describe('timeouts', () => {
     const upstream = await startUpstream(once('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nunfinished', 'stay'));
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const answer = await app.cluster.send(attempt({ idleTimeout: 100 }));
+    const answer = await send(app.cluster, attempt({ idleTimeout: 100 }));
     const failure = await failureOf(readAll(answer.body, 1000));
 
     expect(failure).toMatchObject({ status: 504, flag: 'UT', details: 'upstream_idle_timeout' });
@@ -289,7 +290,7 @@ describe('timeouts', () => {
     );
     const app = await startCluster({ endpoints: [upstream.address] });
 
-    const { body } = await app.cluster.send(attempt({ idleTimeout: 50 }));
+    const { body } = await send(app.cluster, attempt({ idleTimeout: 50 }));
     await new Promise((resolve) => setTimeout(resolve, 300));
 
     expect((await readAll(body, size)).byteLength).toBe(size);

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Attempt, UpstreamResponse } from '../../src/cluster/attempt.ts';
-import { Cancellation, Headers, removeHopByHop, type UpstreamError } from '../../src/http/index.ts';
+import { Cancellation, Headers, removeHopByHop, UpstreamError } from '../../src/http/index.ts';
 import { answering, response } from '../support/scripted-upstream.ts';
 import {
   atRest,
@@ -34,18 +34,23 @@ async function door({ cluster }: TestCluster, changes: Partial<Attempt> = {}): P
     removeHopByHop(headers);
     headers.delete('host');
     const protocol = request.headers.upgrade!.toLowerCase();
-    const outcome = cluster
-      .tunnel(
-        attempt({ method: request.method!, path: request.url!, authority: request.headers.host!, headers, ...changes }),
-        { protocol, socket, head },
-      )
-      .catch((error: UpstreamError) => {
-        socket.end(
-          `HTTP/1.1 ${error.status} Failed\r\nConnection: close\r\nContent-Length: ${error.details.length}\r\n\r\n${error.details}`,
-        );
-        return error;
-      });
+    const tried = attempt({
+      method: request.method!,
+      path: request.url!,
+      authority: request.headers.host!,
+      headers,
+      ...changes,
+    });
+    const outcome = new Promise<UpstreamResponse | UpstreamError>((resolve) =>
+      cluster.tunnel(tried, { protocol, socket, head }, resolve),
+    );
     outcomes.push(outcome);
+    void outcome.then((error) => {
+      if (!(error instanceof UpstreamError)) return;
+      socket.end(
+        `HTTP/1.1 ${error.status} Failed\r\nConnection: close\r\nContent-Length: ${error.details.length}\r\n\r\n${error.details}`,
+      );
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

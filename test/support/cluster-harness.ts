@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { onTestFinished } from 'vitest';
-import type { Attempt, UpstreamResponse } from '../../src/cluster/attempt.ts';
+import type { Attempt, UpstreamCluster, UpstreamResponse } from '../../src/cluster/attempt.ts';
 import { clusterSchema } from '../../src/cluster/config.ts';
 import { Http1Connection } from '../../src/cluster/http1-connection.ts';
 import { UndiciConnection } from './undici/undici-connection.ts';
 import { createCluster, type Cluster, type ClusterDeps } from '../../src/cluster/index.ts';
-import { Cancellation, Headers, noBody, readAll, type UpstreamError } from '../../src/http/index.ts';
+import { Cancellation, Headers, noBody, readAll, UpstreamError } from '../../src/http/index.ts';
 import { Stats } from '../../src/stats/index.ts';
 import {
   scriptedUpstream,
@@ -89,12 +89,19 @@ export function attempt(changes: Partial<Attempt> = {}): Attempt {
   };
 }
 
+/** One try as a promise. */
+export function send(cluster: UpstreamCluster, tried: Attempt): Promise<UpstreamResponse> {
+  return new Promise((resolve, reject) =>
+    cluster.send(tried, (outcome) => (outcome instanceof UpstreamError ? reject(outcome) : resolve(outcome))),
+  );
+}
+
 /** Sends and reads the whole answer. */
 export async function exchange(
   { cluster }: TestCluster,
   changes: Partial<Attempt> = {},
 ): Promise<UpstreamResponse & { text: string }> {
-  const answer = await cluster.send(attempt(changes));
+  const answer = await send(cluster, attempt(changes));
   const bytes = await readAll(answer.body, 64 * 1024 * 1024);
   return { ...answer, text: Buffer.from(bytes).toString('latin1') };
 }

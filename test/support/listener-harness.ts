@@ -73,9 +73,14 @@ export async function startListener(options: TestListenerOptions = {}): Promise<
     chain,
     idleTimeout: options.idleTimeout,
     upgrades: new Set(options.upgrades ?? []),
-    answer(exchange, inform) {
+    answer(exchange, receiver) {
       answered.push(exchange);
-      return answer(exchange, inform);
+      const given = answer(exchange, (status, headers) => receiver.inform(status, headers));
+      if (!(given instanceof Promise)) return receiver.answer(given);
+      given.then(
+        (response) => receiver.answer(response),
+        (error: unknown) => receiver.answer(error as Error),
+      );
     },
   };
   const listener = await createListener(listenerConfig(options.config), {

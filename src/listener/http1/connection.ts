@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Downstream } from '../../http/index.ts';
+import type { Downstream, LocalReply } from '../../http/index.ts';
 import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
 import { refuse } from '../admit.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
@@ -38,6 +38,8 @@ export class Http1Connection {
   #blocked = false;
   #lingered = 0;
   #served = 0;
+  /** A turn is being begun further up: who is served by it goes on there. */
+  #beginning = false;
   #quietSince: number;
   readonly #flush: FlushProgress;
   /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
@@ -153,14 +155,24 @@ export class Http1Connection {
     this.#turn = turn;
     const behind = turn.read(read.rest);
     if (behind !== undefined && behind.length > 0) this.#keep(behind);
-    turn.begin();
+    this.#begin(turn);
+  }
+
+  /** Answers that are at hand end a turn before `begin` returns: those who wait are then served here, one after the other. */
+  #begin(turn: Turn, refused?: LocalReply): void {
+    const outermost = !this.#beginning;
+    this.#beginning = true;
+    turn.begin(refused);
+    if (!outermost) return;
+    this.#beginning = false;
+    this.#readWaiting();
   }
 
   /** The answer to what is not a request. Its framing cannot be trusted, so nothing after it is read. */
   #refuse(fault: WireFault): void {
     this.deadline = Infinity;
     this.#turn = new Turn(this.#socket, this.downstream, this.#context, undefined, nothing, this.#turnHost);
-    this.#turn.begin(refuse(fault.status, fault.details));
+    this.#begin(this.#turn, refuse(fault.status, fault.details));
   }
 
   readonly #turnHost = {
@@ -204,15 +216,19 @@ export class Http1Connection {
 
   #next(): void {
     this.deadline = this.#in(this.#context.config.idle_timeout);
-    if (this.#waitingBytes > 0) this.#readWaiting();
+    if (!this.#beginning) this.#readWaiting();
   }
 
   #readWaiting(): void {
-    const bytes = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#socket.resume();
-    this.#readHead(bytes);
+    this.#beginning = true;
+    while (this.#waitingBytes > 0 && this.#turn === undefined && this.#state === 'open' && !this.#blocked) {
+      const bytes = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      this.#socket.resume();
+      this.#readHead(bytes);
+    }
+    this.#beginning = false;
   }
 
   readonly #drained = (): void => {

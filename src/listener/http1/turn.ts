@@ -12,11 +12,11 @@ import {
 } from '../../http/index.ts';
 import { ChunkedDecoder, type RequestHead, type WireFault } from '../../http1/index.ts';
 import { refuse } from '../admit.ts';
-import { serve } from '../serve.ts';
+import { serve, type Served } from '../serve.ts';
 import { Watch } from '../watch.ts';
 import type { WireContext } from './codec.ts';
 import { readTarget, type ReadRequest } from './read-request.ts';
-import { Http1Writer } from './writer.ts';
+import { Http1Writer, type WriterHost } from './writer.ts';
 
 /** What a turn asks of its connection. */
 export interface TurnHost {
@@ -41,7 +41,7 @@ const discardTime = 5000;
 const done: Content = { kind: 'done' };
 
 /** One exchange on a connection: its request's content as it arrives, its answer as it leaves. */
-export class Turn {
+export class Turn implements Served, WriterHost {
   readonly #socket: Socket;
   readonly #context: WireContext;
   readonly #head: RequestHead | undefined;
@@ -93,23 +93,30 @@ export class Turn {
       { time: clock.now(), monotonic: clock.monotonic() },
     );
     if (this.#content === done) this.#exchange.requestDuration = 0;
-    this.#writer = new Http1Writer(socket, this.#exchange, this.#watch, {
-      http11: head === undefined || head.minor === 1,
-      method: head?.method ?? '',
-      date: () => context.date(),
-      keepAlive: () => this.#mayKeepAlive(),
-      elapsed: () => clock.monotonic() - this.#exchange.started,
-    });
+    this.#writer = new Http1Writer(socket, this.#exchange, this.#watch, this);
+  }
+
+  get http11(): boolean {
+    return this.#head?.minor !== 0;
+  }
+
+  date(): string {
+    return this.#context.date();
+  }
+
+  elapsed(): number {
+    return this.#context.serve.clock.monotonic() - this.#exchange.started;
   }
 
   /** @param refused the answer to what is no request */
   begin(refused: LocalReply | undefined = this.#refused): void {
     if (refused !== undefined && refused.status >= 400)
       this.#context.serve.counters.protocolError(refused.local.details);
-    void serve(this.#exchange, this.#writer, this.#watch, this.#context.serve, refused).then(() => this.#served());
+    serve(this.#exchange, this.#writer, this.#watch, this.#context.serve, this, refused);
   }
 
-  #served(): void {
+  /** The exchange is over; the connection may go on. */
+  served(): void {
     if (this.#tunnelOffered) {
       if (this.#exchange.response?.tunnel === undefined) this.#host.lingerAfterAnswer();
       return;
@@ -139,7 +146,7 @@ export class Turn {
       return { method: '', scheme, authority: '', path: '', headers: new Headers(), body: noBody, upgrade: undefined };
     }
     const body = this.#open(head);
-    const request = {
+    const request: Request = {
       method: head.method,
       scheme,
       authority: read.authority,
@@ -147,10 +154,10 @@ export class Turn {
       headers: read.headers,
       body,
       upgrade: undefined,
-    } as const;
+    };
     const protocol = read.refused === undefined && body === noBody ? upgradeProtocol(head) : undefined;
     if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol))
-      return { ...request };
+      return request;
     this.#tunnelOffered = true;
     this.#host.leaveHttp();
     return { ...request, upgrade: { protocol, socket: this.#socket, head: behind } };
@@ -303,7 +310,7 @@ export class Turn {
   }
 
   /** Whether the connection can go on after this answer; asked when its head is written. */
-  #mayKeepAlive(): boolean {
+  mayKeepAlive(): boolean {
     const head = this.#head;
     return (
       head !== undefined &&

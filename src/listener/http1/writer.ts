@@ -11,14 +11,15 @@ import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
 import { renderInterim, renderResponseHead, type ResponsePlan } from './response-head.ts';
 
-export interface WriterOptions {
+/** What a writer must know of the turn that it writes for. */
+export interface WriterHost {
   readonly http11: boolean;
-  /** The method as received: a filter may have changed the exchange's. */
-  readonly method: string;
-  readonly date: () => string;
+  /** `date: …\r\n` (RFC 9110 §6.6.1). */
+  date(): string;
   /** Whether the connection may go on; asked when the head is written. */
-  readonly keepAlive: () => boolean;
-  readonly elapsed: () => number;
+  mayKeepAlive(): boolean;
+  /** Milliseconds since the exchange began. */
+  elapsed(): number;
 }
 
 /** Content up to this size is copied behind its head so that both leave in one write. */
@@ -31,17 +32,17 @@ export class Http1Writer implements ResponseWriter, BodySink {
   readonly #socket: Socket;
   readonly #exchange: Exchange;
   readonly #watch: Watch;
-  readonly #options: WriterOptions;
+  readonly #host: WriterHost;
   #state: 'waiting' | 'writing' | 'complete' | 'broken' = 'waiting';
   #plan: ResponsePlan = { framing: 'none', keepAlive: false };
   #body: Body | undefined;
-  #settle: (failure: Error | undefined) => void = () => {};
+  #settle: (failure: Error | undefined) => void = nobody;
 
-  constructor(socket: Socket, exchange: Exchange, watch: Watch, options: WriterOptions) {
+  constructor(socket: Socket, exchange: Exchange, watch: Watch, host: WriterHost) {
     this.#socket = socket;
     this.#exchange = exchange;
     this.#watch = watch;
-    this.#options = options;
+    this.#host = host;
   }
 
   get started(): boolean {
@@ -59,7 +60,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
 
   inform(status: number, headers: Headers): void {
     // 100 is ours to give, 101 would leave HTTP, and HTTP/1.0 knows neither (RFC 9110 §15.2).
-    if (this.started || status <= 101 || status > 199 || !this.#options.http11) return;
+    if (this.started || status <= 101 || status > 199 || !this.#host.http11) return;
     this.#watch.touch();
     this.#socket.write(renderInterim(status, headers), 'latin1');
   }
@@ -69,7 +70,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
     if (!this.started) this.#socket.write(continueBytes);
   }
 
-  send(response: Response): Promise<Error | undefined> {
+  send(response: Response): Promise<Error | undefined> | undefined {
     if (this.#state === 'broken' || this.#socket.destroyed) return Promise.resolve(this.#tooLate());
     const { status, headers, body } = response;
     const whole = body.whole;
@@ -80,8 +81,8 @@ export class Http1Writer implements ResponseWriter, BodySink {
     else if (status === 204) headers.delete('content-length');
     else if (isLocalReply(response) && length !== undefined && !headers.has('content-length'))
       headers.append('Content-Length', String(length));
-    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#options.date());
-    this.#exchange.responseDuration = this.#options.elapsed();
+    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#host.date());
+    this.#exchange.responseDuration = this.#host.elapsed();
     this.#state = 'writing';
     if (plan.framing === 'none') {
       body.cancel(new Error('a response without content'));
@@ -112,10 +113,10 @@ export class Http1Writer implements ResponseWriter, BodySink {
   }
 
   #planOf({ status }: Response, length: number | undefined): ResponsePlan {
-    const keepAlive = this.#options.keepAlive();
-    if (this.#options.method === 'HEAD' || status === 204 || status === 304) return { framing: 'none', keepAlive };
+    const keepAlive = this.#host.mayKeepAlive();
+    if (this.#exchange.originalMethod === 'HEAD' || status === 204 || status === 304) return { framing: 'none', keepAlive };
     if (length !== undefined) return { framing: 'length', keepAlive };
-    return this.#options.http11 ? { framing: 'chunked', keepAlive } : { framing: 'close', keepAlive: false };
+    return this.#host.http11 ? { framing: 'chunked', keepAlive } : { framing: 'close', keepAlive: false };
   }
 
   #writeWhole(head: string, content: Uint8Array): void {
@@ -134,10 +135,9 @@ export class Http1Writer implements ResponseWriter, BodySink {
     }
   }
 
-  #whole(sent: number): Promise<undefined> {
+  #whole(sent: number): undefined {
     this.#exchange.bytesSent = sent;
     this.#state = 'complete';
-    return finished;
   }
 
   data(chunk: Uint8Array): boolean {
@@ -198,4 +198,4 @@ export class Http1Writer implements ResponseWriter, BodySink {
   }
 }
 
-const finished = Promise.resolve(undefined);
+function nobody(): void {}

@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Exchange, noBody, type Downstream, type LocalReply } from '../../http/index.ts';
 import { refuse } from '../admit.ts';
 import type { CodecContext } from '../codec.ts';
-import { serve } from '../serve.ts';
+import { serve, type Served } from '../serve.ts';
 import { Watch } from '../watch.ts';
 import { BodyPace } from './body-pace.ts';
 import { readHead } from './read-head.ts';
@@ -10,7 +10,7 @@ import { Http2RequestBody } from './request-body.ts';
 import { Http2Writer } from './writer.ts';
 
 /** One stream, which carries one exchange. */
-export class StreamExchange {
+export class StreamExchange implements Served {
   readonly exchange: Exchange;
   readonly #stream: ServerHttp2Stream;
   readonly #context: CodecContext;
@@ -85,15 +85,15 @@ export class StreamExchange {
   serve(): void {
     if (this.#stream.aborted || this.#stream.destroyed) return;
     if (this.#refused !== undefined) this.#context.serve.counters.protocolError(this.#refused.local.details);
-    const served = serve(this.exchange, this.#writer, this.#watch, this.#context.serve, this.#refused);
+    serve(this.exchange, this.#writer, this.#watch, this.#context.serve, this, this.#refused);
+  }
+
+  served(): void {
     const body = this.#body;
-    if (body === undefined) return;
-    void served.then(() => {
-      if (body.finished) return;
-      body.break(new Error('the request has been answered'));
-      // RFC 9113 §8.1: the answer is complete, the rest of the request is not wanted.
-      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+    if (body === undefined || body.finished) return;
+    body.break(new Error('the request has been answered'));
+    // RFC 9113 §8.1: the answer is complete, the rest of the request is not wanted.
+    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   /** @param held content was kept from arriving on this connection */

@@ -227,7 +227,9 @@ export class Http1Connection {
           body.start();
           if (small) await new Promise(setImmediate);
         }
-        await serve(exchange, writer, watch, this.#context.serve, turn.refused);
+        await new Promise<void>((served) =>
+          serve(exchange, writer, watch, this.#context.serve, { served }, turn.refused),
+        );
         if (turn.refused !== undefined) this.#context.serve.counters.protocolError(turn.refused.local.details);
         body?.break(new Error('the request has been answered'));
         // What is left of the body is read and thrown away, or the client could not read the answer.
@@ -277,7 +279,7 @@ export class Http1Connection {
       refused,
       run: async () => {
         counters.protocolError(refused.local.details);
-        await serve(exchange, writer, watch, this.#context.serve, refused);
+        await new Promise<void>((served) => serve(exchange, writer, watch, this.#context.serve, { served }, refused));
         this.#linger();
       },
     };

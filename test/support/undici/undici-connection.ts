@@ -115,6 +115,7 @@ export class UndiciConnection implements UpstreamConnection {
         started = true;
         closeDelimited = !hasFraming(fields);
         answer.head(status, fields);
+        answer.told();
       },
       onResponseData: (controller, chunk) => {
         // A resumed parser comes with an empty chunk first; to pause at that would be to resume for ever.

@@ -29,12 +29,11 @@ describe('the writer of a response', () => {
     socket.destroy();
     const watch = new Watch();
     const endings: Ending['kind'][] = [];
-    watch.onEnd(({ kind }) => void endings.push(kind));
+    watch.onEnd({ ended: ({ kind }) => void endings.push(kind) });
     const writer = new Http1Writer(socket, exchange, watch, {
       http11: true,
-      method: 'GET',
       date: () => '',
-      keepAlive: () => true,
+      mayKeepAlive: () => true,
       elapsed: () => 0,
     });
     expect(await writer.send(localReply(200, 'x'))).toBeInstanceOf(Error);

@@ -1,7 +1,7 @@
 import { setTimeout as later } from 'node:timers/promises';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { UpstreamCluster } from '../../../src/cluster/attempt.ts';
+import type { UpstreamCluster, UpstreamResponse } from '../../../src/cluster/attempt.ts';
 import {
   BodyStream,
   chunksOf,
@@ -171,7 +171,7 @@ describe('forwarding', () => {
     ]);
     const routes = tableOf([{ route: { cluster: 'app' } }], { clusters: [cluster] });
     const of = exchange();
-    await routes.match(of.request).answer(of, (status) => informed.push(status));
+    await answer(routes, of, (status) => informed.push(status));
     cluster.attempts[0]!.onInform(102, new Headers());
     expect(informed).toEqual([103]);
   });
@@ -519,11 +519,11 @@ describe('a client that leaves', () => {
     const body = new BodyStream(undefined, { resume() {}, cancel: (reason) => void (cancelled = reason) });
     const cluster: UpstreamCluster = {
       name: 'app',
-      async send(attempt) {
+      send(attempt, done) {
         of.cancellation.cancel(new Error('left'));
-        return respond(200, body)(attempt);
+        done(respond(200, body)(attempt) as UpstreamResponse);
       },
-      tunnel: () => Promise.reject(new Error('not asked for')),
+      tunnel: () => expect.unreachable(),
     };
     const routes = tableOf([{ route: { cluster: 'app' } }], { cluster: () => cluster });
     const of = exchange();

@@ -18,7 +18,7 @@ import {
   type VirtualHostConfig,
 } from '../../../src/router/config.ts';
 import { compileRouteTable, type RouteTableParts } from '../../../src/router/route-table.ts';
-import type { RouteTable } from '../../../src/router/route.ts';
+import type { AnswerReceiver, RouteTable } from '../../../src/router/route.ts';
 import { Stats } from '../../../src/stats/index.ts';
 import { ScriptedCluster } from './scripted-cluster.ts';
 
@@ -98,8 +98,17 @@ export function tableOf(routes: RouteInput[], world: World = {}): RouteTable {
   return table([{ name: 'app', domains: ['*'], routes }], world);
 }
 
-export async function answer(routes: RouteTable, of: Exchange): Promise<Response> {
-  return await routes.match(of.request).answer(of, () => {});
+export function answer(
+  routes: RouteTable,
+  of: Exchange,
+  inform: AnswerReceiver['inform'] = () => {},
+): Promise<Response> {
+  return new Promise((resolve, reject) =>
+    routes.match(of.request).answer(of, {
+      inform,
+      answer: (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)),
+    }),
+  );
 }
 
 export async function textOf(body: Body): Promise<string> {

@@ -1,4 +1,4 @@
-import type { Attempt, UpstreamCluster, UpstreamResponse } from '../../../src/cluster/attempt.ts';
+import type { Attempt, Outcome, UpstreamCluster, UpstreamResponse } from '../../../src/cluster/attempt.ts';
 import {
   Headers,
   textBody,
@@ -23,13 +23,13 @@ export class ScriptedCluster implements UpstreamCluster {
     this.#scripts = scripts;
   }
 
-  send(attempt: Attempt): Promise<UpstreamResponse> {
-    return this.#play(attempt);
+  send(attempt: Attempt, done: Outcome): void {
+    this.#play(attempt).then(done, done);
   }
 
-  tunnel(attempt: Attempt, upgrade: Upgrade): Promise<UpstreamResponse> {
+  tunnel(attempt: Attempt, upgrade: Upgrade, done: Outcome): void {
     this.upgrades.push(upgrade);
-    return this.#play(attempt, upgrade);
+    this.#play(attempt, upgrade).then(done, done);
   }
 
   #play(attempt: Attempt, upgrade?: Upgrade): Promise<UpstreamResponse> {
