@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
@@ -132,10 +132,9 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
   });
 }
 
-const compress = promisify(gzip);
-
 async function write(request: IncomingMessage, response: ServerResponse, reply: AdminReply): Promise<void> {
-  let body: Uint8Array = Buffer.from(reply.body);
+  let chunks = typeof reply.body === 'string' ? [Buffer.from(reply.body)] : reply.body;
+  const size = () => chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   const headers: Record<string, string | number> = {
     'content-type': reply.contentType,
     'cache-control': 'no-store',
@@ -145,17 +144,27 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
     'referrer-policy': 'no-referrer',
     ...reply.headers,
   };
-  if (body.byteLength >= leastCompressed) {
-    headers['vary'] = 'accept-encoding';
+  if (size() >= leastCompressed) {
+    headers['vary'] ??= 'accept-encoding';
     if (acceptsGzip(request.headers['accept-encoding'])) {
-      body = await compress(body, { level: 1 });
+      chunks = await compress(chunks);
       headers['content-encoding'] = 'gzip';
     }
   }
-  headers['content-length'] = body.byteLength;
+  headers['content-length'] = size();
   if (response.destroyed) return;
   response.writeHead(reply.status, headers);
-  response.end(request.method === 'HEAD' ? undefined : body);
+  if (request.method === 'HEAD') return void response.end();
+  for (const chunk of chunks.slice(0, -1)) response.write(chunk);
+  response.end(chunks.at(-1));
+}
+
+/** The compressed bytes as they come, so that a large answer is never in one piece. */
+async function compress(chunks: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  const compressed: Uint8Array[] = [];
+  const gzip = Readable.from(chunks).pipe(createGzip({ level: 1 }));
+  for await (const chunk of gzip as AsyncIterable<Uint8Array>) compressed.push(chunk);
+  return compressed;
 }
 
 /** RFC 9110 §12.5.3. */

@@ -12,7 +12,8 @@ export interface AdminRequest {
 export interface AdminReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** Bytes in chunks where it is large. */
+  readonly body: string | readonly Uint8Array[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -52,11 +52,53 @@ interface Wish {
   over: boolean;
 }
 
-interface Pooled {
+/** An open connection, which is its own lease while it is lent. */
+class Pooled implements Lease {
   readonly endpoint: Endpoint;
   readonly connection: UpstreamConnection;
+  readonly #home: PoolHome;
   /** Clock reading since which it is unused; negative while it is used. */
-  idleSince: number;
+  idleSince = -1;
+  /** Milliseconds for which it had been unused when it was lent. */
+  #idle = 0;
+  reused = false;
+
+  constructor(endpoint: Endpoint, connection: UpstreamConnection, home: PoolHome) {
+    this.endpoint = endpoint;
+    this.connection = connection;
+    this.#home = home;
+  }
+
+  get wasLongIdle(): boolean {
+    return this.#idle >= longIdle;
+  }
+
+  /** @param idle milliseconds for which it has been unused */
+  lend(idle: number): Lease {
+    this.idleSince = -1;
+    this.#idle = idle;
+    this.reused = this.connection.requests > 0;
+    return this;
+  }
+
+  release(): void {
+    this.#home.taken(this);
+  }
+
+  discard(): void {
+    this.connection.destroy();
+  }
+
+  foundDead(): void {
+    this.connection.destroy();
+    this.#home.foundDead(this.endpoint, this.#idle);
+  }
+}
+
+/** What a lent connection goes back to. */
+interface PoolHome {
+  taken(pooled: Pooled): void;
+  foundDead(endpoint: Endpoint, idle: number): void;
 }
 
 /**
@@ -74,6 +116,16 @@ export class ConnectionPool {
   readonly #places = new WeakMap<UpstreamConnection, Permit>();
   #wakeUp: NodeJS.Immediate | undefined;
   #closed = false;
+  readonly #home: PoolHome = {
+    taken: (pooled) => {
+      pooled.idleSince = this.#options.now();
+      this.#keep(pooled);
+    },
+    foundDead: (endpoint, idle) => {
+      this.purge(endpoint);
+      this.#options.idleLimit.closedByApp(idle, this.#options.now());
+    },
+  };
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
@@ -81,6 +133,17 @@ export class ConnectionPool {
 
   get idle(): number {
     return this.#idle.size;
+  }
+
+  /** A connection that can be had now, and that is too young to be doubted; else ask with {@link acquire}. */
+  takeReady(endpoint: Endpoint): Lease | undefined {
+    const last = this.#queue.length > 0 ? undefined : this.#idleOf.get(endpoint)?.at(-1);
+    if (last === undefined || !last.connection.usable) return undefined;
+    const now = this.#options.now();
+    const idle = now - last.idleSince;
+    if (idle >= longIdle || idle > this.#options.idleLimit.at(now)) return undefined;
+    this.#forget(last);
+    return last.lend(idle);
   }
 
   /**
@@ -175,8 +238,7 @@ export class ConnectionPool {
 
   #hand(pooled: Pooled, idle: number, wish: Wish): void {
     wish.over = true;
-    pooled.idleSince = -1;
-    wish.done(undefined, this.#lease(pooled, idle), undefined);
+    wish.done(undefined, pooled.lend(idle), undefined);
   }
 
   /**
@@ -229,10 +291,10 @@ export class ConnectionPool {
       }
       socket.once('close', leave);
       if (wish.kind === 'socket') return wish.done(undefined, undefined, socket);
-      const pooled: Pooled = { endpoint, connection: this.#options.connection(socket), idleSince: -1 };
+      const pooled = new Pooled(endpoint, this.#options.connection(socket), this.#home);
       this.#places.set(pooled.connection, place);
       this.#watch(pooled, socket);
-      wish.done(undefined, this.#lease(pooled, 0), undefined);
+      wish.done(undefined, pooled.lend(0), undefined);
     });
     wish.giveUp = () => {
       cancel();
@@ -255,25 +317,6 @@ export class ConnectionPool {
       if (pooled.idleSince >= 0 && !byApp) idleLimit.outlived(now() - pooled.idleSince, now());
       this.#forget(pooled);
     });
-  }
-
-  #lease(pooled: Pooled, idle: number): Lease {
-    const { connection, endpoint } = pooled;
-    return {
-      connection,
-      reused: connection.requests > 0,
-      wasLongIdle: idle >= longIdle,
-      release: () => {
-        pooled.idleSince = this.#options.now();
-        this.#keep(pooled);
-      },
-      discard: () => connection.destroy(),
-      foundDead: () => {
-        connection.destroy();
-        this.purge(endpoint);
-        this.#options.idleLimit.closedByApp(idle, this.#options.now());
-      },
-    };
   }
 
   #keep(pooled: Pooled): void {
@@ -302,8 +345,9 @@ export class ConnectionPool {
   #forget(pooled: Pooled): void {
     if (!this.#idle.delete(pooled)) return;
     const own = this.#idleOf.get(pooled.endpoint)!;
-    own.splice(own.lastIndexOf(pooled), 1);
-    if (own.length === 0) this.#idleOf.delete(pooled.endpoint);
+    if (own.at(-1) === pooled) own.pop();
+    else own.splice(own.lastIndexOf(pooled), 1);
+    if (own.length === 0 && pooled.endpoint.gone) this.#idleOf.delete(pooled.endpoint);
   }
 
   /** Serves those who wait, in order; a moment later, when the connection that came free has shown whether it lives. */

@@ -87,7 +87,7 @@ export class HealthChecker {
   ): () => void {
     const connection = this.#options.connection(socket);
     const authority = host ?? this.#options.host;
-    const fields = ['host', authority, 'user-agent', 'portico-health-check'];
+    const fields = ['user-agent', 'portico-health-check'];
     connection.send(
       { method: 'GET', path, authority, fields, body: noBody, last: true },
       {

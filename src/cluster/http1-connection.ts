@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { BodySink, Headers } from '../http/index.ts';
+import { Headers, type BodySink } from '../http/index.ts';
 import {
   ChunkedDecoder,
   HeadReader,
@@ -12,7 +12,13 @@ import {
   type WireFault,
 } from '../http1/index.ts';
 import { belowAnnounced } from './idle-limit.ts';
-import type { UpstreamAnswer, UpstreamConnection, UpstreamRequest } from './upstream-connection.ts';
+import { passableTrailers } from './passable-trailers.ts';
+import {
+  isConnectionsOwn,
+  type UpstreamAnswer,
+  type UpstreamConnection,
+  type UpstreamRequest,
+} from './upstream-connection.ts';
 import type { ExchangeFailure } from './upstream-socket.ts';
 
 export interface Http1ConnectionOptions {
@@ -30,6 +36,7 @@ const maxResponseFields = 1000;
 const maxInterim = 1000;
 /** Content up to this size is copied behind its head so that both leave in one write. */
 const oneWrite = 16 * 1024;
+const nothing = Buffer.alloc(0);
 
 /** Methods for which an app expects to be told that there is no content (RFC 9110 §8.6). */
 const anticipatesContent = new Set(['POST', 'PUT', 'PATCH']);
@@ -38,9 +45,10 @@ const anticipatesContent = new Set(['POST', 'PUT', 'PATCH']);
  * One connection on which Portico itself speaks HTTP/1.1 (RFC 9112): one write for a request, strict about the answer.
  * It is used again only when both messages were whole and nothing came behind.
  */
-export class Http1Connection implements UpstreamConnection {
+export class Http1Connection implements UpstreamConnection, ExchangingHost {
   readonly #socket: Socket;
   readonly #options: Http1ConnectionOptions;
+  readonly #reader: HeadReader;
   #requests = 0;
   #exchange: Exchanging | undefined;
   #usable = true;
@@ -51,6 +59,7 @@ export class Http1Connection implements UpstreamConnection {
   constructor(socket: Socket, options: Http1ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#reader = new HeadReader(options.maxResponseHeaders);
     this.#idleTimeout = options.idleTimeout;
     socket.on('error', (error: Error) => (this.#socketError ??= error));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
@@ -74,7 +83,7 @@ export class Http1Connection implements UpstreamConnection {
       const cause = this.#socketError ?? new Error('the connection was closed before the request was written');
       return answer.fail({ kind: 'reset', cause }, true);
     }
-    const exchange = new Exchanging(this.#socket, this.#options, request, answer, (outcome) => this.#settled(outcome));
+    const exchange = new Exchanging(this.#socket, this.#reader, request, answer, this);
     this.#exchange = exchange;
     exchange.start();
   }
@@ -98,14 +107,14 @@ export class Http1Connection implements UpstreamConnection {
     else this.destroy();
   }
 
-  #settled(outcome: Outcome): void {
+  settled(reusable: boolean, keepAliveSeconds: number | undefined): void {
     this.#exchange = undefined;
-    if (!outcome.reusable) this.#usable = false;
+    if (!reusable) this.#usable = false;
     if (!this.#usable) {
       this.#socket.destroy();
       return;
     }
-    if (outcome.keepAliveSeconds !== undefined) this.#honour(outcome.keepAliveSeconds);
+    if (keepAliveSeconds !== undefined) this.#honour(keepAliveSeconds);
     this.#socket.resume();
     this.#armIdleTimer();
   }
@@ -144,18 +153,16 @@ export class Http1Connection implements UpstreamConnection {
   }
 }
 
-interface Outcome {
-  readonly reusable: boolean;
-  readonly keepAliveSeconds: number | undefined;
+interface ExchangingHost {
+  /** @param keepAliveSeconds for which the app keeps an unused connection, if it says so */
+  settled(reusable: boolean, keepAliveSeconds: number | undefined): void;
 }
-
-const lost: Outcome = { reusable: false, keepAliveSeconds: undefined };
 
 /** One request and what comes back for it. */
 class Exchanging implements BodySink {
   readonly #socket: Socket;
   readonly #request: UpstreamRequest;
-  readonly #settled: (outcome: Outcome) => void;
+  readonly #host: ExchangingHost;
   readonly #reader: HeadReader;
   /** Undefined when nothing more is to be told. */
   #answer: UpstreamAnswer | undefined;
@@ -171,16 +178,16 @@ class Exchanging implements BodySink {
 
   constructor(
     socket: Socket,
-    options: Http1ConnectionOptions,
+    reader: HeadReader,
     request: UpstreamRequest,
     answer: UpstreamAnswer,
-    settled: (outcome: Outcome) => void,
+    host: ExchangingHost,
   ) {
     this.#socket = socket;
     this.#request = request;
     this.#answer = answer;
-    this.#settled = settled;
-    this.#reader = new HeadReader(options.maxResponseHeaders);
+    this.#host = host;
+    this.#reader = reader;
   }
 
   start(): void {
@@ -273,7 +280,7 @@ class Exchanging implements BodySink {
         if (++this.#interim > maxInterim)
           return this.#malformed({ fault: true, status: 502, details: 'too_many_interim_responses' });
         // 100 answers an expectation, and Portico sends none of its own (RFC 9110 §10.1.1).
-        if (head.status !== 100) this.#answer?.inform(head.status, [...head.fields.flat]);
+        if (head.status !== 100) this.#answer?.inform(head.status, Headers.parsed(head.fields.flat));
         if (bytes.length === 0) return;
       }
       if (this.#answer === undefined) return;
@@ -286,9 +293,11 @@ class Exchanging implements BodySink {
     this.#framing = responseFraming(head, this.#request.method);
     if (this.#framing.kind === 'length') this.#left = this.#framing.length;
     else if (this.#framing.kind === 'chunked') this.#decoder = new ChunkedDecoder();
-    const fields = [...head.fields.flat];
-    if (head.fields.contentLength !== undefined) fields.push('content-length', String(head.fields.contentLength));
-    this.#answer?.head(head.status, fields);
+    const { flat, contentLength } = head.fields;
+    // An answer to HEAD, and 304, may say how long another answer would be (RFC 9110 §8.6).
+    const announces = this.#request.method === 'HEAD' || head.status === 304;
+    if (announces && contentLength !== undefined) flat.push('content-length', String(contentLength));
+    this.#answer?.head(head.status, Headers.parsed(flat), lengthOf(this.#framing));
   }
 
   #readContent(bytes: Buffer): void {
@@ -296,7 +305,7 @@ class Exchanging implements BodySink {
     if (answer === undefined) return;
     switch (this.#framing.kind) {
       case 'none':
-        return this.#complete([], bytes);
+        return this.#complete(undefined, bytes);
       case 'close':
         if (bytes.length > 0 && !answer.data(bytes)) this.#socket.pause();
         return;
@@ -304,7 +313,7 @@ class Exchanging implements BodySink {
         const mine = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left);
         this.#left -= mine.length;
         if (mine.length > 0 && !answer.data(mine) && this.#left > 0) this.#socket.pause();
-        if (this.#left === 0) this.#complete([], bytes.subarray(mine.length));
+        if (this.#left === 0) this.#complete(undefined, mine === bytes ? nothing : bytes.subarray(mine.length));
         return;
       }
       case 'chunked': {
@@ -316,12 +325,12 @@ class Exchanging implements BodySink {
           end: (trailers, rest) => (ended = { trailers, rest }),
         });
         if (fault !== undefined) this.#malformed(fault);
-        else if (ended !== undefined) this.#complete([...(ended.trailers?.flat ?? [])], ended.rest);
+        else if (ended !== undefined) this.#complete(ended.trailers, ended.rest);
       }
     }
   }
 
-  #complete(trailers: string[], rest: Buffer): void {
+  #complete(trailers: Headers | undefined, rest: Buffer): void {
     const answer = this.#answer;
     if (answer === undefined) return;
     this.#answer = undefined;
@@ -338,14 +347,14 @@ class Exchanging implements BodySink {
       rest.length === 0 &&
       this.#framing.kind !== 'close' &&
       !bodyless(head, this.#request.method);
-    this.#settled({ reusable, keepAliveSeconds: keepAliveTimeout(keepAlive) });
-    answer.end(trailers);
+    this.#host.settled(reusable, keepAliveTimeout(keepAlive));
+    answer.end(trailers && passableTrailers(trailers));
   }
 
   /** The socket has ended. */
   ended(error: Error | undefined): void {
     if (this.#head !== undefined && this.#framing.kind === 'close' && error === undefined)
-      return this.#complete([], Buffer.alloc(0));
+      return this.#complete(undefined, Buffer.alloc(0));
     this.#fail({ kind: 'reset', cause: error ?? new Error('the app closed the connection') });
   }
 
@@ -358,7 +367,7 @@ class Exchanging implements BodySink {
     if (answer === undefined) return;
     this.#answer = undefined;
     this.#stopSending();
-    this.#settled(lost);
+    this.#host.settled(false, undefined);
     answer.fail(failure, this.#untouched);
   }
 
@@ -387,9 +396,18 @@ function keepAliveTimeout(value: string | undefined): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+function lengthOf(framing: ResponseFraming): number | undefined {
+  if (framing.kind === 'none') return 0;
+  return framing.kind === 'length' ? framing.length : undefined;
+}
+
 function renderRequestHead(request: UpstreamRequest, length: number | undefined): string {
-  let text = `${request.method} ${request.path} HTTP/1.1\r\n`;
-  text += renderFields(request.fields);
+  const { fields } = request;
+  let text = `${request.method} ${request.path} HTTP/1.1\r\nhost: ${request.authority}\r\n`;
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    if (!isConnectionsOwn(name)) text += `${name}: ${fields[at + 1]!}\r\n`;
+  }
   if (length === undefined) text += 'transfer-encoding: chunked\r\n';
   else if (length > 0 || anticipatesContent.has(request.method)) text += `content-length: ${length}\r\n`;
   return request.last ? `${text}connection: close\r\n\r\n` : `${text}\r\n`;

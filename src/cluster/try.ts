@@ -1,8 +1,7 @@
-import { BodyStream, Headers, isIdempotent, noBody, removeHopByHop, UpstreamError } from '../http/index.ts';
+import { BodyStream, isIdempotent, noBody, UpstreamError, type CancelListener, type Headers } from '../http/index.ts';
 import type { Attempt, Outcome, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readResponseHead, readTrailers } from './response-head.ts';
 import type { UpstreamAnswer } from './upstream-connection.ts';
 import { beforeResponse, duringResponse, type ExchangeFailure } from './upstream-socket.ts';
 
@@ -49,19 +48,20 @@ type Phase =
   | { readonly name: 'answering'; readonly lease: Lease; readonly body: BodyStream }
   | { readonly name: 'over' };
 
+const connecting: Phase = { name: 'connecting', giveUp() {} };
 const over: Phase = { name: 'over' };
 
-class Try implements UpstreamAnswer {
+class Try implements UpstreamAnswer, CancelListener {
   readonly #attempt: Attempt;
   readonly #endpoint: Endpoint;
   readonly #options: TryOptions;
   readonly #observer: TryObserver;
   readonly #done: Outcome;
-  #phase: Phase = { name: 'connecting', giveUp: () => {} };
-  #withdraw: () => void = () => {};
+  #phase: Phase = connecting;
   #perTry: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #lastByte = 0;
+  /** A byte went by since the idle timer rang last. */
+  #touched = false;
   /** Its head is here, and what came with the head is being read. */
   #response: UpstreamResponse | undefined;
   /** We have asked for silence, so silence is nobody's fault. */
@@ -83,15 +83,16 @@ class Try implements UpstreamAnswer {
         perTryTimeout,
       );
     }
-    this.#withdraw = cancellation.onCancel((reason) =>
-      this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched)),
-    );
+    cancellation.add(this);
     if (this.#phase.name !== 'over') this.#connect(this.#attempt.fresh === true);
   }
 
   #connect(fresh: boolean): void {
+    const { pool } = this.#options;
+    const ready = fresh ? undefined : pool.takeReady(this.#endpoint);
+    if (ready !== undefined) return this.#send(ready);
     let done = false;
-    const giveUp = this.#options.pool.acquire(this.#endpoint, fresh, (error, lease) => {
+    const giveUp = pool.acquire(this.#endpoint, fresh, (error, lease) => {
       done = true;
       if (lease === undefined) this.#fail(error!);
       else this.#send(lease);
@@ -113,37 +114,26 @@ class Try implements UpstreamAnswer {
       return this.fail({ kind: 'request_body', cause }, true);
     }
     this.#watchIdle();
-    const fields = ['host', authority];
-    const { flat } = headers;
-    for (let at = 0; at < flat.length; at += 2) {
-      const name = flat[at]!;
-      if (!writtenByUs(name)) fields.push(name, flat[at + 1]!);
-    }
     const last = most > 0 && lease.connection.requests + 1 >= most;
-    lease.connection.send({ method, path, authority, fields, body, last }, this);
+    lease.connection.send({ method, path, authority, fields: headers.flat, body, last }, this);
   }
 
   sent(): void {
     this.#touch();
   }
 
-  inform(status: number, fields: string[]): void {
+  inform(status: number, headers: Headers): void {
     if (this.#phase.name !== 'waiting') return;
     this.#touch();
-    if (status === 101) return this.#unusable('unexpected_upgrade');
-    const headers = Headers.parsed(fields);
-    removeHopByHop(headers);
     this.#attempt.onInform(status, headers);
   }
 
-  head(status: number, fields: string[]): void {
+  head(status: number, headers: Headers, length: number | undefined): void {
     if (this.#phase.name !== 'waiting') return;
     const { lease } = this.#phase;
-    const head = readResponseHead(this.#attempt.method, status, fields);
-    if (typeof head === 'string') return this.#unusable(head);
     this.#touch();
     clearTimeout(this.#perTry);
-    const body = new BodyStream(head.length, {
+    const body = new BodyStream(length, {
       resume: () => {
         this.#paused = false;
         this.#touch();
@@ -153,9 +143,8 @@ class Try implements UpstreamAnswer {
     });
     this.#phase = { name: 'answering', lease, body };
     this.#observer.answered(status);
-    const { headers } = head;
     const { address } = this.#endpoint;
-    this.#response = { status, headers, body: head.length === 0 ? noBody : body, endpoint: address };
+    this.#response = { status, headers, body: length === 0 ? noBody : body, endpoint: address };
   }
 
   told(): void {
@@ -172,11 +161,11 @@ class Try implements UpstreamAnswer {
     return !this.#paused;
   }
 
-  end(fields: string[]): void {
+  end(trailers: Headers | undefined): void {
     if (this.#phase.name !== 'answering') return;
     const { lease, body } = this.#phase;
     this.#leave(() => lease.release());
-    body.end(readTrailers(fields));
+    body.end(trailers);
   }
 
   fail(failure: ExchangeFailure, untouched: boolean): void {
@@ -204,13 +193,13 @@ class Try implements UpstreamAnswer {
     return body.whole !== undefined && (untouched || (lease.wasLongIdle && isIdempotent(method)));
   }
 
-  #unusable(reason: string): void {
-    const details = `upstream_protocol_error{${reason}}`;
-    this.#stop(() => new UpstreamError(502, 'UPE', details, { untouched: false, endpoint: this.#endpoint.address }));
-  }
-
   #timeout(details: string, untouched: boolean): UpstreamError {
     return new UpstreamError(504, 'UT', details, { untouched, endpoint: this.#endpoint.address });
+  }
+
+  /** Nobody waits for the answer any more. */
+  cancelled(reason: Error): void {
+    this.#stop((untouched) => cancelled(reason, this.#endpoint.address, untouched));
   }
 
   /** Ends the try from outside, wherever it stands. */
@@ -251,51 +240,31 @@ class Try implements UpstreamAnswer {
     this.#phase = over;
     clearTimeout(this.#perTry);
     clearTimeout(this.#idle);
-    this.#withdraw();
+    this.#attempt.cancellation.remove(this);
     letGo();
     this.#observer.over();
   }
 
   #touch(): void {
-    this.#lastByte = this.#options.now();
+    this.#touched = true;
   }
 
-  /** One timer that looks at the clock when it rings: bytes are many, and moving a timer for each of them costs. */
+  /** One timer that looks back when it rings: bytes are many, and even to look at the clock for each of them costs. */
   #watchIdle(): void {
     const { idleTimeout } = this.#attempt;
     if (idleTimeout === 0) return;
-    this.#touch();
+    // In eighths, so that silence is noticed when it has lasted for at most an eighth more than it may.
+    const interval = Math.ceil(idleTimeout / 8);
+    let silent = 0;
+    this.#touched = false;
     const look = () => {
-      const silent = this.#paused ? 0 : this.#options.now() - this.#lastByte;
-      // A timer may ring a fraction of a millisecond early.
-      if (silent >= idleTimeout - 1) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
-      else this.#idle = setTimeout(look, idleTimeout - silent);
+      silent = this.#touched || this.#paused ? 0 : silent + interval;
+      this.#touched = false;
+      if (silent >= idleTimeout) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
+      else this.#idle?.refresh();
     };
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(look, idleTimeout);
-  }
-}
-
-/**
- * Framing and host are written by who owns them. `expect` was answered by the listener, which alone knows the client;
- * our own request never waits for a 100.
- */
-function writtenByUs(name: string): boolean {
-  switch (name.length) {
-    case 4:
-      return name.toLowerCase() === 'host';
-    case 6:
-      return name.toLowerCase() === 'expect';
-    case 7:
-      return name.toLowerCase() === 'upgrade';
-    case 10:
-      return name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive';
-    case 14:
-      return name.toLowerCase() === 'content-length';
-    case 17:
-      return name.toLowerCase() === 'transfer-encoding';
-    default:
-      return false;
+    this.#idle = setTimeout(look, interval);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the cluster asks of a connection to an endpoint, whoever speaks HTTP on it. */
-import type { Body } from '../http/index.ts';
+import type { Body, Headers } from '../http/index.ts';
 import type { ExchangeFailure } from './upstream-socket.ts';
 
 export interface UpstreamRequest {
@@ -7,7 +7,7 @@ export interface UpstreamRequest {
   /** Origin-form, or `*`. */
   readonly path: string;
   readonly authority: string;
-  /** Name, value, name, value …: everything but the framing, `host` first. */
+  /** Name, value, name, value …: the field lines. Those that {@link isConnectionsOwn} are left out by who writes them. */
   readonly fields: readonly string[];
   /** When it is at hand as a whole, it is as long as it says. */
   readonly body: Body;
@@ -20,12 +20,17 @@ export interface UpstreamAnswer {
   /** Bytes of the request body have gone to the socket. */
   sent(): void;
   /** An interim response, 100 to 199. */
-  inform(status: number, fields: string[]): void;
-  /** A final status, whatever the number, and the field lines as they came. */
-  head(status: number, fields: string[]): void;
+  inform(status: number, headers: Headers): void;
+  /**
+   * A final status from 200 to 599 and the end-to-end fields, without those that frame the message, except a declared length
+   * of an answer that has no content by its nature (RFC 9110 §8.6).
+   * @param length bytes of content, when known; 0 where the response cannot have any
+   */
+  head(status: number, headers: Headers, length: number | undefined): void;
   /** The answer false asks for silence until `resume`. */
   data(chunk: Uint8Array): boolean;
-  end(trailers: string[]): void;
+  /** @param trailers those that may be passed on; undefined when there are none */
+  end(trailers: Headers | undefined): void;
   /** What has arrived together has been told: a head and its content, if that was short, can be passed on together. */
   told(): void;
   /** @param untouched no byte of the request has been given to the socket */
@@ -43,4 +48,27 @@ export interface UpstreamConnection {
   resume(): void;
   /** Closes it now, whatever is under way. Nothing more is heard of a request that was under way. */
   destroy(): void;
+}
+
+/**
+ * Framing and host are written by who owns the connection. `expect` was answered by the listener, which alone knows the
+ * client; our own request never waits for a 100.
+ */
+export function isConnectionsOwn(name: string): boolean {
+  switch (name.length) {
+    case 4:
+      return name.toLowerCase() === 'host';
+    case 6:
+      return name.toLowerCase() === 'expect';
+    case 7:
+      return name.toLowerCase() === 'upgrade';
+    case 10:
+      return name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive';
+    case 14:
+      return name.toLowerCase() === 'content-length';
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding';
+    default:
+      return false;
+  }
 }

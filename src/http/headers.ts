@@ -17,18 +17,25 @@ export function isFieldValue(text: string): boolean {
   return fieldValue.test(text);
 }
 
+/** Stands for lines that are put in a moment later, so that no list is made for nothing. */
+const givenLater: string[] = [];
+
 export class Headers implements Iterable<[name: string, value: string]> {
   #flat: string[];
 
   /** Copies name, value, name, value …. @throws TypeError on a bad name or value */
   constructor(flat: readonly string[] = []) {
+    if (flat === givenLater) {
+      this.#flat = givenLater;
+      return;
+    }
     this.#flat = flat.slice();
     for (let at = 0; at < flat.length; at += 2) check(flat[at]!, flat[at + 1]!);
   }
 
   /** Takes what a codec has parsed, and so checked: nothing is checked again. The array belongs to the new object. */
   static parsed(flat: string[]): Headers {
-    const headers = new Headers();
+    const headers = new Headers(givenLater);
     headers.#flat = flat;
     return headers;
   }
@@ -72,6 +79,11 @@ export class Headers implements Iterable<[name: string, value: string]> {
   /** Replaces every line of the name by one, at the place of the first. @throws TypeError on a bad name or value */
   set(name: string, value: string): void {
     check(name, value);
+    this.put(name, value);
+  }
+
+  /** {@link set} for a name and a value that are known to be good: constants of ours, and what a codec has checked. */
+  put(name: string, value: string): void {
     const lower = name.toLowerCase();
     const first = this.#find(lower, 0);
     if (first < 0) {

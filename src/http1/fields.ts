@@ -45,6 +45,8 @@ const special: ReadonlyMap<number, readonly string[]> = new Map(
         'content-length',
         'http2-settings',
         'proxy-connection',
+        'proxy-authenticate',
+        'proxy-authorization',
         'transfer-encoding',
       ],
       (name) => String(name.length),
@@ -163,7 +165,7 @@ function takeSpecial(facts: FieldFacts, lower: string, value: string): WireFault
       facts.keepAlive = value;
       return undefined;
     default:
-      // trailer, proxy-connection, http2-settings: of this connection only, and nothing to us.
+      // trailer, http2-settings, proxy-*: of this connection only, and nothing to us.
       return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { wireFault, type WireFault } from './fault.ts';
 
 const headEnd = Buffer.from('\r\n\r\n');
+const nothing = Buffer.alloc(0);
 /** Empty lines before a request that are skipped (RFC 9112 §2.2: at least one should be). */
 const mostEmptyLines = 2;
 
@@ -54,7 +55,7 @@ export class HeadReader {
     }
     if (end > this.#limit) return this.#tooLarge;
     // The room may be filled again: what is behind the head must not live in it.
-    const rest = bytes.subarray(end + 4);
+    const rest = end + 4 === bytes.length ? nothing : bytes.subarray(end + 4);
     this.#room = undefined;
     this.#length = 0;
     this.#emptyLines = 0;

@@ -50,8 +50,10 @@ export interface SoundHead {
   readonly peer: string;
   /** Of a verified client certificate, the element of x-forwarded-client-cert. */
   readonly clientCertificate?: string | undefined;
-  /** End-to-end and hop-by-hop fields; changed here into what the app may see. */
+  /** The fields; changed here into what the app may see. */
   readonly headers: Headers;
+  /** The codec has left out all fields that speak of the connection, of the framing, of host and expectations. */
+  readonly endToEnd: boolean;
 }
 
 export interface Admitted {
@@ -83,10 +85,12 @@ export function admit(head: SoundHead, policy: AdmissionPolicy): Admitted | Loca
   const normalized = normalizePath(head.target, policy.escapedSlashes);
   if ('refused' in normalized) return refuse(400, normalized.refused);
 
-  removeHopByHop(headers, isForwardedField);
-  headers.delete('host');
-  headers.delete('content-length');
-  headers.delete('expect');
+  if (!head.endToEnd) {
+    removeHopByHop(headers, isForwardedField);
+    headers.delete('host');
+    headers.delete('content-length');
+    headers.delete('expect');
+  }
 
   if (method === 'OPTIONS' && headers.has('max-forwards')) {
     const left = Number(headers.get('max-forwards'));

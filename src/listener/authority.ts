@@ -8,6 +8,14 @@ const hostAndPort = /^(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w~-](?:[\w.~-]{0,253}[\w~-
  * empty port. Undefined when it is none, which is answered 400 (RFC 9112 §3.2).
  */
 export function parseAuthority(text: string): string | undefined {
+  if (text !== last.text) last = { text, authority: parse(text) };
+  return last.authority;
+}
+
+/** Most requests name the host that the one before named. */
+let last: { readonly text: string; readonly authority: string | undefined } = { text: '', authority: undefined };
+
+function parse(text: string): string | undefined {
   const match = hostAndPort.exec(text);
   if (match === null) return undefined;
   const [, ip, name, port] = match;

@@ -44,14 +44,14 @@ export function forward(headers: Headers, hop: Hop, policy: ForwardedPolicy): st
   const client = clientAddress(received, hop.peer, policy);
   const trusted = !policy.useRemoteAddress || policy.trustedHops > 0;
 
-  if (policy.useRemoteAddress && !policy.skipAppend && isIP(hop.peer) !== 0) {
-    headers.set('x-forwarded-for', received === undefined || received === '' ? hop.peer : `${received}, ${hop.peer}`);
+  if (policy.useRemoteAddress && !policy.skipAppend && hop.peer !== 'unix') {
+    headers.put('x-forwarded-for', received === undefined || received === '' ? hop.peer : `${received}, ${hop.peer}`);
   }
   const proto = trusted ? headers.get('x-forwarded-proto') : undefined;
-  if (proto !== 'http' && proto !== 'https') headers.set('x-forwarded-proto', hop.scheme);
+  if (proto !== 'http' && proto !== 'https') headers.put('x-forwarded-proto', hop.scheme);
   if (!trusted || !headers.has('x-forwarded-host')) {
     if (hop.authority === '') headers.delete('x-forwarded-host');
-    else headers.set('x-forwarded-host', hop.authority);
+    else headers.put('x-forwarded-host', hop.authority);
   }
   if (!trusted) {
     // Nobody vouches for these, and apps take them for the truth.
@@ -78,6 +78,9 @@ function removeUnvouched(headers: Headers): void {
 }
 
 function isUnvouched(name: string): boolean {
+  // x or f, in either case: most names begin with neither.
+  const first = name.charCodeAt(0) | 32;
+  if (first !== 120 && first !== 102) return false;
   if (!mayBeUnvouched.test(name)) return false;
   const lower = name.toLowerCase();
   const canonical = lower.replaceAll('_', '-');

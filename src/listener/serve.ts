@@ -100,7 +100,7 @@ class Serving implements AnswerReceiver, ChainProgress {
       const route = refused === undefined ? context.routes().match(exchange.request) : undefined;
       this.#chain = route?.chain ?? context.refusedChain();
       if (route !== undefined) exchange.route = route.facts;
-      this.#watch.startIdleTimer(route?.idleTimeout ?? context.streamIdleTimeout, () => this.#watch.end(silence()));
+      this.#watch.awaitBytes(route?.idleTimeout ?? context.streamIdleTimeout, silence);
       this.#watch.onEnd(this);
       if (this.#step !== 'asking') return;
       if (refused !== undefined) this.#edit(refused);
@@ -311,7 +311,7 @@ class Serving implements AnswerReceiver, ChainProgress {
     const exchange = this.#exchange;
     const { tunnels, clock } = this.#context;
     this.#step = 'tunnelled';
-    this.#watch.stopIdleTimer();
+    this.#watch.rest();
     this.#account(answer);
     exchange.responseDuration = clock.monotonic() - exchange.started;
     tunnels?.add(tunnel);
@@ -345,7 +345,7 @@ class Serving implements AnswerReceiver, ChainProgress {
 
   #close(): void {
     const exchange = this.#exchange;
-    this.#watch.stopIdleTimer();
+    this.#watch.rest();
     exchange.duration = this.#context.clock.monotonic() - exchange.started;
     this.#chain?.onLog(exchange);
     this.#context.counters.end(exchange);

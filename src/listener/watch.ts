@@ -15,11 +15,28 @@ export interface EndListener {
 export class Watch {
   #ending: Ending | undefined;
   #listener: EndListener | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** What silence leads to, and after how many milliseconds. */
+  #silence: (() => Ending) | undefined;
+  #patience = 0;
+  /** A byte went by since the last look. */
+  #touched = true;
+  #quietSince = 0;
 
   /** A byte went by, in either direction. */
   touch(): void {
-    this.#timer?.refresh();
+    this.#touched = true;
+  }
+
+  /** Called by the codec every tenth of a second or so: a timer for each exchange would cost more than it is worth. */
+  look(now: number): void {
+    if (this.#touched) {
+      this.#touched = false;
+      this.#quietSince = now;
+    } else if (this.#silence !== undefined && now - this.#quietSince >= this.#patience) {
+      const ending = this.#silence();
+      this.#silence = undefined;
+      this.end(ending);
+    }
   }
 
   end(ending: Ending): void {
@@ -39,13 +56,14 @@ export class Watch {
     if (this.#ending !== undefined) listener.ended(this.#ending);
   }
 
-  /** @param milliseconds of silence until `expired` is called; 0 is off */
-  startIdleTimer(milliseconds: number, expired: () => void): void {
-    if (milliseconds > 0) this.#timer = setTimeout(expired, milliseconds);
+  /** @param milliseconds of silence until it ends as `silence` says; 0 is off */
+  awaitBytes(milliseconds: number, silence: () => Ending): void {
+    this.#patience = milliseconds;
+    this.#silence = milliseconds > 0 ? silence : undefined;
   }
 
-  stopIdleTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  /** Silence does not matter any more. */
+  rest(): void {
+    this.#silence = undefined;
   }
 }

@@ -1,11 +1,12 @@
 /** Metrics as they travel through the monitoring sidecar. Numbers stay the text that the app wrote, so that none is rounded. */
+import type { Series } from './series.ts';
 
 export type MetricType =
   'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped' | 'unknown' | 'info' | 'stateset' | 'gaugehistogram';
 
 /** A metric family: what one `# TYPE` line and the samples under it say. */
 export interface MetricFamily {
-  /** Without suffixes; in OpenMetrics a counter is named without `_total`. */
+  /** As the `# TYPE` line has it: a counter is named without `_total` where it came as OpenMetrics, and with it otherwise. */
   readonly name: string;
   readonly type: MetricType;
   /** Unescaped; undefined when there was no `# HELP`. */
@@ -21,9 +22,11 @@ export interface Sample {
   readonly labels: readonly string[];
   /** As written: `1`, `+Inf`, `NaN`, `1e-320`. */
   readonly value: string;
-  /** As written: milliseconds in the Prometheus text format, seconds with a fraction in OpenMetrics. */
+  /** Seconds, with a fraction, whatever the format it came in: no digit is lost on the way. */
   readonly timestamp: string | undefined;
   readonly exemplar: Exemplar | undefined;
+  /** Name and labels with what is known about them; may be left out. Samples of one series share it from scrape to scrape. */
+  readonly series?: Series;
 }
 
 export interface Exemplar {

@@ -3,6 +3,7 @@ import {
   Cancellation,
   localReply,
   UpstreamError,
+  type CancelListener,
   type Exchange,
   type UpstreamFacts,
   type Upgrade,
@@ -66,7 +67,7 @@ export function compileForward(plan: ForwardPlan): Route['answer'] {
 type RequestHead = Pick<Attempt, 'method' | 'scheme' | 'authority' | 'path' | 'headers' | 'hash'>;
 
 /** One exchange on its way to a cluster: try, decide, wait, try again. Each step calls the next one. */
-class Forwarding {
+class Forwarding implements CancelListener {
   readonly #plan: ForwardPlan;
   readonly #exchange: Exchange;
   readonly #receiver: AnswerReceiver;
@@ -89,7 +90,6 @@ class Forwarding {
   #settled = false;
   /** What the try before brought, which is passed on when there is no room for another. */
   #before: UpstreamResponse | UpstreamError | undefined;
-  #withdraw: () => void = nothing;
 
   constructor(plan: ForwardPlan, exchange: Exchange, receiver: AnswerReceiver) {
     const { request } = exchange;
@@ -111,8 +111,13 @@ class Forwarding {
   }
 
   begin(): void {
-    this.#withdraw = this.#exchange.cancellation.onCancel((reason) => this.#ending.cancel(clientLeft(reason)));
+    this.#exchange.cancellation.add(this);
     this.#next();
+  }
+
+  /** The client has left. */
+  cancelled(reason: Error): void {
+    this.#ending.cancel(clientLeft(reason));
   }
 
   #next(): void {
@@ -311,7 +316,7 @@ class Forwarding {
   }
 
   #refuse(reason: Error): void {
-    this.#withdraw();
+    this.#exchange.cancellation.remove(this);
     this.#body.cancel(reason);
     this.#end();
     this.#receiver.answer(reason);
@@ -342,8 +347,6 @@ class Forwarding {
 }
 
 const nowhere = new Set<string>();
-
-function nothing(): void {}
 
 function headOf(plan: ForwardPlan, exchange: Exchange): RequestHead {
   const { request } = exchange;

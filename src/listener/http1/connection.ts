@@ -94,6 +94,7 @@ export class Http1Connection {
   /** Called now and then. @param now on the context's clock */
   look(now: number): void {
     if (this.deadline <= now) this.#expire();
+    this.#turn?.look(now);
     if (this.#socket.writableLength === 0 || this.#state === 'tunnel') return;
     const timeout = this.#context.config.stream_flush_timeout;
     if (timeout > 0 && this.#flush.stuckFor(now) >= timeout) this.#stuck();

@@ -43,6 +43,7 @@ export function readTarget(head: RequestHead, downstream: Downstream, policy: Ad
       peer: downstream.remoteAddress,
       clientCertificate: downstream.tls?.clientCertificate,
       headers,
+      endToEnd: true,
     },
     policy,
   );

@@ -156,8 +156,7 @@ export class Turn implements Served, WriterHost {
       upgrade: undefined,
     };
     const protocol = read.refused === undefined && body === noBody ? upgradeProtocol(head) : undefined;
-    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol))
-      return request;
+    if (protocol === undefined || !this.#context.serve.routes().match(request).upgrades.has(protocol)) return request;
     this.#tunnelOffered = true;
     this.#host.leaveHttp();
     return { ...request, upgrade: { protocol, socket: this.#socket, head: behind } };
@@ -272,8 +271,9 @@ export class Turn implements Served, WriterHost {
     this.#host.arrived();
     const reply = refuse(fault.status, fault.details);
     this.#context.serve.counters.protocolError(fault.details);
-    content.stream.fail(new Error(fault.details));
+    // First, or the answer would be that to a request which could not be sent whole.
     this.#watch.end({ kind: 'reply', reply });
+    content.stream.fail(new Error(fault.details));
   }
 
   /** The request takes too long to arrive; nobody's concern any more once it is being answered. */
@@ -290,6 +290,11 @@ export class Turn implements Served, WriterHost {
     this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
   }
 
+  /** @param now on the context's clock */
+  look(now: number): void {
+    this.#watch.look(now);
+  }
+
   writable(): void {
     this.#writer.writable();
   }
@@ -300,8 +305,8 @@ export class Turn implements Served, WriterHost {
     const content = this.#content;
     this.#content = done;
     this.#broken = true;
-    if (content.kind !== 'done') content.stream.fail(reason);
     this.#watch.end({ kind: 'gone', reason });
+    if (content.kind !== 'done') content.stream.fail(reason);
   }
 
   /** The rest of the content is short and on its way: reading past it is cheaper than a new connection. */

@@ -114,7 +114,8 @@ export class Http1Writer implements ResponseWriter, BodySink {
 
   #planOf({ status }: Response, length: number | undefined): ResponsePlan {
     const keepAlive = this.#host.mayKeepAlive();
-    if (this.#exchange.originalMethod === 'HEAD' || status === 204 || status === 304) return { framing: 'none', keepAlive };
+    if (this.#exchange.originalMethod === 'HEAD' || status === 204 || status === 304)
+      return { framing: 'none', keepAlive };
     if (length !== undefined) return { framing: 'length', keepAlive };
     return this.#host.http11 ? { framing: 'chunked', keepAlive } : { framing: 'close', keepAlive: false };
   }

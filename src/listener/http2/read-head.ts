@@ -94,7 +94,7 @@ export function readHead(raw: readonly string[], origin: Http2Origin, policy: Ad
     return refusal(refuse(400, 'host_mismatch'));
   if (length !== undefined && !Number.isSafeInteger(length)) return refusal(refuse(400, 'content_length_invalid'));
   if (expect !== undefined && expect !== '100-continue') return refusal(refuse(417, 'expectation_not_supported'));
-  const admitted = admit({ ...origin, method, target, authority, version: '2', headers }, policy);
+  const admitted = admit({ ...origin, method, target, authority, version: '2', headers, endToEnd: false }, policy);
   if ('status' in admitted) return refusal(admitted);
   if (policy.maxBody > 0 && length !== undefined && length > policy.maxBody)
     return refusal(refuse(413, 'body_too_large', 'LL'));

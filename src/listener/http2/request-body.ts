@@ -80,8 +80,8 @@ export class Http2RequestBody extends BodyStream {
     exchange.bytesReceived += chunk.byteLength;
     watch.touch();
     if (limit > 0 && exchange.bytesReceived > limit) {
-      this.break(new Error('the request body is larger than allowed'));
       watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large') });
+      this.break(new Error('the request body is larger than allowed'));
     } else if (!this.push(chunk)) {
       this.#held = true;
       this.#stream.pause();

@@ -98,6 +98,7 @@ export class StreamExchange implements Served {
 
   /** @param held content was kept from arriving on this connection */
   look(now: number, held: boolean): void {
+    this.#watch.look(now);
     if (this.#body?.finished === false && !this.#writer.started) {
       const fault = this.#pace!.fault(now, this.exchange.bytesReceived, held);
       if (fault !== undefined) return this.#late(fault);
@@ -110,8 +111,9 @@ export class StreamExchange implements Served {
   #late(details: string): void {
     const reply = refuse(408, details);
     this.#context.serve.counters.protocolError(details);
-    this.#body?.break(new Error(details));
+    // First, or the answer would be that to a request which could not be sent whole.
     this.#watch.end({ kind: 'reply', reply });
+    this.#body?.break(new Error(details));
   }
 
   #stuckFor(now: number): number {
@@ -130,8 +132,8 @@ export class StreamExchange implements Served {
   /** The client has left, or its connection is lost. */
   aborted(): void {
     const reason = new Error('the client is gone');
-    this.#body?.break(reason);
     this.#watch.end({ kind: 'gone', reason });
+    this.#body?.break(reason);
   }
 
   /** The stream is no more. Says whether it was for nothing: reset, by whomever, before there was an answer. */

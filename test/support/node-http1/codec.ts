@@ -13,6 +13,7 @@ const silentGrace = 500;
 export class Http1Codec implements Codec {
   readonly #context: CodecContext;
   readonly #server: Server;
+  readonly #timer: NodeJS.Timeout;
   readonly #connections = new Map<Socket, Http1Connection>();
   #draining = false;
   #closingSince: number | undefined;
@@ -53,6 +54,10 @@ export class Http1Codec implements Codec {
     // The server never listens by itself; the event starts its check for slow clients.
     server.emit('listening');
     this.#server = server;
+    this.#timer = setInterval(() => {
+      const now = context.serve.clock.monotonic();
+      for (const connection of this.#connections.values()) connection.look(now);
+    }, 100).unref();
   }
 
   accept(socket: Socket, downstream: Downstream): void {
@@ -76,6 +81,7 @@ export class Http1Codec implements Codec {
   }
 
   destroy(): void {
+    clearInterval(this.#timer);
     for (const socket of this.#connections.keys()) socket.destroy();
     this.#server.close();
   }

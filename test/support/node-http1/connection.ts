@@ -71,6 +71,11 @@ export class Http1Connection {
     return this.#turns.length === 0;
   }
 
+  /** Called now and then. */
+  look(now: number): void {
+    for (const turn of this.#turns) turn.watch.look(now);
+  }
+
   get state(): string {
     return this.#state;
   }
@@ -97,8 +102,8 @@ export class Http1Connection {
       return;
     }
     last.refused = refused;
-    last.body?.break(new Error(refused.local.details));
     last.watch.end({ kind: 'reply', reply: refused });
+    last.body?.break(new Error(refused.local.details));
   }
 
   /** The request took too long to arrive. That is nobody's concern any more once it is being answered. */

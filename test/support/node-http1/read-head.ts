@@ -67,6 +67,7 @@ export function readHead(head: Http1Head, origin: Http1Origin, policy: Admission
       version: head.minor === 0 ? '1.0' : '1.1',
       peer: origin.peer,
       headers,
+      endToEnd: false,
     },
     policy,
   );

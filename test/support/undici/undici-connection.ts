@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net';
 import { Client, errors, type Dispatcher } from 'undici';
 import { RequestBodyStream } from './request-body-stream.ts';
-import type { UpstreamAnswer, UpstreamConnection, UpstreamRequest } from '../../../src/cluster/upstream-connection.ts';
+import { passableTrailers } from '../../../src/cluster/passable-trailers.ts';
+import {
+  isConnectionsOwn,
+  type UpstreamAnswer,
+  type UpstreamConnection,
+  type UpstreamRequest,
+} from '../../../src/cluster/upstream-connection.ts';
+import { Headers, removeHopByHop } from '../../../src/http/index.ts';
+import { readResponseHead } from './response-head.ts';
 import type { ExchangeFailure } from '../../../src/cluster/upstream-socket.ts';
 
 export interface UndiciConnectionOptions {
@@ -67,7 +75,10 @@ export class UndiciConnection implements UpstreamConnection {
     this.#last = request.last;
     const { body } = request;
     const whole = body.whole;
-    const fields = request.fields.slice();
+    const fields = ['host', request.authority];
+    for (let at = 0; at < request.fields.length; at += 2) {
+      if (!isConnectionsOwn(request.fields[at]!)) fields.push(request.fields[at]!, request.fields[at + 1]!);
+    }
     let content: Uint8Array | RequestBodyStream | null = null;
     if (whole !== undefined) {
       if (whole.byteLength > 0) content = whole;
@@ -87,7 +98,7 @@ export class UndiciConnection implements UpstreamConnection {
         // One request at a time anyway; this only keeps undici from holding it back.
         idempotent: true,
       },
-      this.#handler(answer, content instanceof RequestBodyStream ? content : undefined),
+      this.#handler(request.method, answer, content instanceof RequestBodyStream ? content : undefined),
     );
   }
 
@@ -100,7 +111,12 @@ export class UndiciConnection implements UpstreamConnection {
     this.#socket.destroy();
   }
 
-  #handler(answer: UpstreamAnswer, content: RequestBodyStream | undefined): Dispatcher.DispatchHandler {
+  #unusable(answer: UpstreamAnswer, reason: string): void {
+    answer.fail({ kind: 'protocol', reason, cause: new Error(reason) }, false);
+    this.destroy();
+  }
+
+  #handler(method: string, answer: UpstreamAnswer, content: RequestBodyStream | undefined): Dispatcher.DispatchHandler {
     const writtenBefore = this.#socket.bytesWritten;
     let closeDelimited = false;
     let started = false;
@@ -111,10 +127,17 @@ export class UndiciConnection implements UpstreamConnection {
       onBodySent: () => answer.sent(),
       onResponseStart: (controller, status) => {
         const fields = lines(controller.rawHeaders);
-        if (status >= 100 && status < 200) return answer.inform(status, fields);
+        if (status === 101) return this.#unusable(answer, 'unexpected_upgrade');
+        if (status >= 100 && status < 200) {
+          const headers = Headers.parsed(fields);
+          removeHopByHop(headers);
+          return answer.inform(status, headers);
+        }
         started = true;
         closeDelimited = !hasFraming(fields);
-        answer.head(status, fields);
+        const head = readResponseHead(method, status, fields);
+        if (typeof head === 'string') return this.#unusable(answer, head);
+        answer.head(status, head.headers, head.length);
         answer.told();
       },
       onResponseData: (controller, chunk) => {
@@ -126,7 +149,7 @@ export class UndiciConnection implements UpstreamConnection {
         if (closeDelimited && this.#socketError !== undefined) {
           return answer.fail({ kind: 'reset', cause: this.#socketError }, false);
         }
-        answer.end(lines(controller.rawTrailers));
+        answer.end(passableTrailers(Headers.parsed(lines(controller.rawTrailers))));
       },
       onResponseError: (_controller, error) => {
         this.#controller = undefined;

@@ -5,7 +5,7 @@ import { adminView } from '../../support/admin-view.ts';
 
 const rules = { allow_remote_mutations: false, allowed_hosts: [] };
 
-function ask(
+async function ask(
   method: string,
   target: string,
   { view = adminView(), more = [], ...rest }: { view?: ProxyView; more?: AdminEndpoint[] } & Partial<Question> = {},
@@ -24,7 +24,8 @@ function ask(
     },
     ...rest,
   };
-  return answer(question, adminEndpoints([...proxyEndpoints, ...more]), view, rules);
+  const reply = await answer(question, adminEndpoints([...proxyEndpoints, ...more]), view, rules);
+  return { ...reply, body: String(reply.body) };
 }
 
 describe('every endpoint', () => {

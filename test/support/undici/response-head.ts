@@ -1,4 +1,4 @@
-import { Headers, removeHopByHop } from '../http/index.ts';
+import { Headers, removeHopByHop } from '../../../src/http/index.ts';
 
 /** What the head of a response says, ready for the way back. */
 export interface ResponseHead {
@@ -28,34 +28,4 @@ export function readResponseHead(method: string, status: number, fields: string[
   if (status === 204) return { headers, length: 0 };
   if (codings.length === 1 || declared === undefined) return { headers, length: undefined };
   return { headers, length: Number(declared) };
-}
-
-/** RFC 9110 §6.5.1: fields that would say something about framing, routing or access must not arrive late. */
-const notInTrailers = new Set([
-  'authorization',
-  'cache-control',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
-  'host',
-  'keep-alive',
-  'location',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'www-authenticate',
-]);
-
-/** The trailers that may be passed on; undefined when there are none. */
-export function readTrailers(fields: string[]): Headers | undefined {
-  if (fields.length === 0) return undefined;
-  const trailers = Headers.parsed(fields);
-  trailers.filter((name) => !notInTrailers.has(name));
-  return trailers.size === 0 ? undefined : trailers;
 }

@@ -1,0 +1,31 @@
+import type { Exemplar, MetricFamily } from '../family.ts';
+import { seriesOf } from '../merge-families.ts';
+import { labelsText, quotedName, Series } from '../series.ts';
+import { asOpenMetrics } from './as-openmetrics.ts';
+import { escapeLabelValue } from './escape.ts';
+import { isLegacyMetricName } from './names.ts';
+import { Page } from './page.ts';
+
+/** OpenMetrics 1.0 text, with its one `# EOF`. */
+export function renderOpenMetrics(families: readonly MetricFamily[]): readonly Buffer[] {
+  const page = new Page();
+  for (const { name, type, unit, help, samples, sampleName } of asOpenMetrics(families)) {
+    const written = isLegacyMetricName(name) ? name : quotedName(name);
+    page.add(`# TYPE ${written} ${type}\n`);
+    if (unit !== undefined && unit !== '') page.add(`# UNIT ${written} ${unit}\n`);
+    if (help !== undefined) page.add(`# HELP ${written} ${escapeLabelValue(help)}\n`);
+    for (const sample of samples) {
+      const series = sampleName === undefined ? seriesOf(sample) : new Series(sampleName, sample.labels);
+      const time = sample.timestamp === undefined ? '' : ` ${sample.timestamp}`;
+      page.add(
+        `${series.text} ${sample.value}${time}${sample.exemplar === undefined ? '' : exemplarText(sample.exemplar)}\n`,
+      );
+    }
+  }
+  page.add('# EOF\n');
+  return page.end();
+}
+
+function exemplarText({ labels, value, timestamp }: Exemplar): string {
+  return ` # {${labelsText(labels)}} ${value}${timestamp === undefined ? '' : ` ${timestamp}`}`;
+}

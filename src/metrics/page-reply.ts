@@ -1,0 +1,18 @@
+import type { AdminReply, AdminRequest } from '../admin/index.ts';
+import { escapeFamilies } from './exposition/escape-families.ts';
+import { negotiate } from './exposition/negotiate.ts';
+import { renderOpenMetrics } from './exposition/render-openmetrics.ts';
+import { renderText } from './exposition/render-text.ts';
+import type { Snapshot } from './family-source.ts';
+
+/** The page in the format that the scraper asked for. */
+export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {
+  const { format, escaping, contentType } = negotiate(headers['accept']?.join(','));
+  const escaped = escapeFamilies(families, escaping);
+  return {
+    status: 200,
+    contentType,
+    headers: { vary: 'accept, accept-encoding' },
+    body: format === 'openmetrics' ? renderOpenMetrics(escaped) : renderText(escaped),
+  };
+}

@@ -1,0 +1,97 @@
+import { escapeLabelValue } from './exposition/escape.ts';
+import { isLegacyLabelName, isLegacyMetricName } from './exposition/names.ts';
+import { labelHash } from './label-hash.ts';
+
+/**
+ * A name with labels, which the samples of many scrapes share, and what was worked out about it: how it is written, and what
+ * tells it from others. Worked out when first asked for.
+ */
+export class Series {
+  readonly name: string;
+  /** Name, value, name, value …, unescaped. */
+  readonly labels: readonly string[];
+  #text: string | undefined;
+  #hash: number | undefined;
+  #groupHash: number | undefined;
+  #legacy: boolean | undefined;
+
+  constructor(name: string, labels: readonly string[]) {
+    this.name = name;
+    this.labels = labels;
+  }
+
+  /** As both text formats write it: `name{a="b"}`; `{"my.name","my.label"="b"}` where a name is not a legacy one. */
+  get text(): string {
+    return (this.#text ??= flat(seriesText(this.name, this.labels)));
+  }
+
+  /** Equal for equal series, whatever the order of their labels; seldom equal for others. */
+  get hash(): number {
+    return (this.#hash ??= labelHash(this.name, this.labels, none));
+  }
+
+  /** The same for all samples of one histogram or summary. */
+  get groupHash(): number {
+    return (this.#groupHash ??= labelHash('', this.labels, tellsApart));
+  }
+
+  /** Whether all names are such as every reader knows. */
+  get legacy(): boolean {
+    return (this.#legacy ??=
+      isLegacyMetricName(this.name) && this.labels.every((text, at) => at % 2 === 1 || isLegacyLabelName(text)));
+  }
+
+  /** A label that is empty is none. */
+  equals(other: Series): boolean {
+    if (this.name !== other.name) return false;
+    const mine = namedLabels(this.labels);
+    const theirs = namedLabels(other.labels);
+    return mine.size === theirs.size && [...mine].every(([label, value]) => theirs.get(label) === value);
+  }
+}
+
+/** Undefined when there is no such label. */
+export function labelValue(labels: readonly string[], name: string): string | undefined {
+  for (let at = 0; at < labels.length; at += 2) if (labels[at] === name) return labels[at + 1];
+  return undefined;
+}
+
+/** What stands between the braces. */
+export function labelsText(labels: readonly string[]): string {
+  let text = '';
+  for (let at = 0; at < labels.length; at += 2) {
+    const name = labels[at]!;
+    text += `${at === 0 ? '' : ','}${isLegacyLabelName(name) ? name : quotedName(name)}="${escapeLabelValue(labels[at + 1]!)}"`;
+  }
+  return text;
+}
+
+export function quotedName(name: string): string {
+  return `"${escapeLabelValue(name)}"`;
+}
+
+/** A copy that keeps no longer text alive: V8 makes a part of a string a view on the whole. */
+export function flat(text: string): string {
+  const bytes = Buffer.from(text, 'utf8');
+  return bytes.length === text.length ? bytes.toString('latin1') : bytes.toString('utf8');
+}
+
+function seriesText(name: string, labels: readonly string[]): string {
+  const inside = labelsText(labels);
+  if (isLegacyMetricName(name)) return inside === '' ? name : `${name}{${inside}}`;
+  return `{${quotedName(name)}${inside === '' ? '' : `,${inside}`}}`;
+}
+
+function namedLabels(labels: readonly string[]): Map<string, string> {
+  const named = new Map<string, string>();
+  for (let at = 0; at < labels.length; at += 2) if (labels[at + 1] !== '') named.set(labels[at]!, labels[at + 1]!);
+  return named;
+}
+
+function none(): boolean {
+  return false;
+}
+
+function tellsApart(label: string): boolean {
+  return label === 'le' || label === 'quantile';
+}
