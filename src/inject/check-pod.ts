@@ -1,6 +1,6 @@
 import type { ManifestSheet, MapPlace, PlainMap } from './manifest-sheet.ts';
 import { tcpPorts } from './app-container.ts';
-import { allRoles, roles } from './role.ts';
+import { adminPortOf, allRoles, roles } from './role.ts';
 import { frontPorts, volumeNames } from './sidecar.ts';
 import type { InjectOptions } from './options.ts';
 
@@ -40,7 +40,9 @@ function checkNames(sheet: ManifestSheet, pod: MapPlace): void {
 }
 
 function checkPorts(sheet: ManifestSheet, pod: MapPlace, options: InjectOptions): void {
-  const needed = new Map<unknown, string>(options.roles.map((role) => [roles[role].adminPort, roles[role].container]));
+  const needed = new Map<unknown, string>(
+    options.roles.map((role) => [adminPortOf(role, options.roles), roles[role].container]),
+  );
   if (options.roles.includes('proxy')) {
     needed.set(frontPorts.http, 'portico');
     if (options.tlsSecret !== undefined) needed.set(frontPorts.https, 'portico');

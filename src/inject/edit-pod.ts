@@ -34,6 +34,7 @@ export function editPod(sheet: ManifestSheet, workload: Workload, options: Injec
   const logs = chosen.includes('logs') ? logFolderOf(sheet, app, options.logsPath) : undefined;
   const waits = proxied && !workload.endsByItself && !hasPreStop(app);
   const context = {
+    chosen,
     image: options.image,
     configMap: options.configMap ?? `${name}-portico`,
     tlsSecret: options.tlsSecret,
@@ -51,7 +52,7 @@ export function editPod(sheet: ManifestSheet, workload: Workload, options: Injec
     ...('terminationGracePeriodSeconds' in pod.data ? {} : { terminationGracePeriodSeconds: grace }),
     ...(proxied ? lowPortsFor(pod) : {}),
     initContainers: chosen.map((role) => sidecarOf(role, context)),
-    volumes: volumesOf(chosen, context, logs?.own === true),
+    volumes: volumesOf(context, logs?.own === true),
   });
   return { containers: chosen.map((role) => roles[role].container), appPort: app.port, movedName };
 }

@@ -7,7 +7,7 @@ export interface RolePlan {
   readonly command: string;
   /** Name of its configuration in the ConfigMap. */
   readonly configFile: string;
-  /** Where its admin listens. Containers of a pod share one address, so each role has a port of its own. */
+  /** Where its admin listens beside the others: containers of a pod share one address. */
   readonly adminPort: number;
   readonly requests: Readonly<Record<'cpu' | 'memory', string>>;
   readonly limits: Readonly<Record<'cpu' | 'memory', string>>;
@@ -49,5 +49,13 @@ export const roles: Readonly<Record<Role, RolePlan>> = {
     stopSeconds: 20,
   },
 };
+
+/**
+ * Where the admin of a role listens. Metrics are expected on 9090, so that they are there without the proxy too, whose admin has
+ * the port otherwise.
+ */
+export function adminPortOf(role: Role, chosen: readonly Role[]): number {
+  return role === 'metrics' && !chosen.includes('proxy') ? roles.proxy.adminPort : roles[role].adminPort;
+}
 
 export const allRoles = Object.keys(roles) as readonly Role[];

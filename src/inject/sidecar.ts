@@ -1,6 +1,6 @@
 /** The containers and volumes that are added to a pod, as plain data. */
 import type { PlainMap } from './manifest-sheet.ts';
-import { roles, type Role } from './role.ts';
+import { adminPortOf, roles, type Role } from './role.ts';
 
 export const frontPorts = { http: 80, https: 443 } as const;
 /** The user of the image. */
@@ -22,6 +22,8 @@ export interface LogFolder {
 }
 
 export interface SidecarContext {
+  /** Everybody who is added. */
+  readonly chosen: readonly Role[];
   readonly image: string;
   readonly configMap: string;
   readonly tlsSecret: string | undefined;
@@ -33,7 +35,7 @@ export interface SidecarContext {
 /** A native sidecar: an init container that is kept running (KEP-753). */
 export function sidecarOf(role: Role, context: SidecarContext): PlainMap {
   const plan = roles[role];
-  const probe = (path: string) => ({ httpGet: { path, port: plan.adminPort } });
+  const probe = (path: string) => ({ httpGet: { path, port: adminPortOf(role, context.chosen) } });
   return {
     name: plan.container,
     image: context.image,
@@ -64,8 +66,8 @@ export function sidecarOf(role: Role, context: SidecarContext): PlainMap {
   };
 }
 
-function portsOf(role: Role, { tlsSecret, httpName }: SidecarContext): PlainMap[] {
-  const admin = { name: role === 'proxy' ? 'admin' : `${role}-admin`, containerPort: roles[role].adminPort };
+function portsOf(role: Role, { chosen, tlsSecret, httpName }: SidecarContext): PlainMap[] {
+  const admin = { name: role === 'proxy' ? 'admin' : `${role}-admin`, containerPort: adminPortOf(role, chosen) };
   if (role !== 'proxy') return [admin];
   const https = tlsSecret === undefined ? [] : [{ name: 'https', containerPort: frontPorts.https }];
   return [{ name: httpName, containerPort: frontPorts.http }, ...https, admin];
@@ -89,7 +91,7 @@ function mountsOf(role: Role, { tlsSecret, logFolder }: SidecarContext): PlainMa
 }
 
 /** @param ownLogs whether the folder of log files is on a volume that is added */
-export function volumesOf(chosen: readonly Role[], context: SidecarContext, ownLogs: boolean): PlainMap[] {
+export function volumesOf({ chosen, ...context }: SidecarContext, ownLogs: boolean): PlainMap[] {
   const volumes: PlainMap[] = [{ name: volumeNames.config, configMap: { name: context.configMap } }];
   if (chosen.includes('proxy') && context.tlsSecret !== undefined) {
     volumes.push({ name: volumeNames.tls, secret: { secretName: context.tlsSecret } });
