@@ -30,6 +30,8 @@ export class Network {
   readonly node: NetworkHost;
 
   constructor() {
+    // Also when nobody gets to say so.
+    process.once('exit', () => this.close());
     const namespace = this.#makeNamespace('node');
     this.node = { namespace, address: this.#nextAddress() };
     ip(['-n', namespace, 'link', 'add', 'bridge', 'type', 'bridge']);

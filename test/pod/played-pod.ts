@@ -3,7 +3,7 @@
  * then the app; and when the pod is deleted, the app is stopped first, then the sidecars in the reverse order of their start.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { portOf, type Container, type DeploymentSpec, type PodSpec, type Probe } from '../support/manifests.ts';
 import type { AgentProcess } from './agent-process.ts';
@@ -71,6 +71,29 @@ export class PlayedPod {
 
   container(name: string): RunningContainer {
     return this.#containers.find((one) => one.name === name)!;
+  }
+
+  /** As whom the containers run, with which capabilities, and whether their roots can be written to. */
+  confinements(): Readonly<Record<string, { user: string; capabilities: bigint; root: string }>> {
+    return Object.fromEntries(
+      this.#containers.map(({ name, process: { pid } }) => {
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+        const roots = readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+        // proc_pid_mountinfo(5): the fifth field is the mount point as the process sees it, the sixth its options.
+        const root = roots
+          .split('\n')
+          .map((line) => line.split(' '))
+          .find((fields) => fields[4] === '/');
+        return [
+          name,
+          {
+            user: /^Uid:\t\d+\t(\d+)/m.exec(status)![1]!,
+            capabilities: BigInt(`0x${/^CapEff:\t(\S+)/m.exec(status)![1]}`),
+            root: root![5]!.split(',')[0]!,
+          },
+        ];
+      }),
+    );
   }
 
   /** The folder of a volume. */

@@ -31,9 +31,11 @@ describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played
   }, 180_000);
   afterAll(() => stage?.clear(), 60_000);
 
-  it('starts the sidecars before the app, and all become ready', () => {
-    expect(story.first.container('app').stderr()).toBe('');
-    for (const name of sidecars) expect(story.first.container(name).process.pid).toBeDefined();
+  it('runs as a user who may do nothing special, and writes nowhere but to its volumes', () => {
+    expect(Object.keys(story.confinements)).toEqual([...sidecars, 'app']);
+    for (const { user, capabilities, root } of Object.values(story.confinements)) {
+      expect({ user, capabilities, root }).toEqual({ user: '65532', capabilities: 0n, root: 'ro' });
+    }
   });
 
   it('is reached on 80 and 443 from another namespace, and the app on 8080 is not', () => {
@@ -85,7 +87,15 @@ describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played
   it.runIf(there.includes('metrics') && prometheusInstalled)(
     'shows app and sidecars of both pods to a Prometheus server',
     () => {
-      expect(story.scraped.up.map(({ value }) => value)).toEqual([1, 1]);
+      const { up, targetsUp } = story.scraped;
+      expect(up.map(({ value }) => value)).toEqual([1, 1]);
+      const asked = targetsUp
+        .filter(({ value }) => value === 1)
+        .map(({ labels }) => `${labels['pod']} ${labels['target']}`);
+      const targets = ['app', ...there.filter((role) => role !== 'metrics')];
+      expect(asked.sort()).toEqual(
+        ['shop-1', 'shop-2'].flatMap((pod) => targets.map((name) => `${pod} ${name}`)).sort(),
+      );
       expect(story.scraped.requests.map(({ labels }) => labels['pod']).sort()).toEqual(['shop-1', 'shop-2']);
       expect(Math.min(...story.scraped.requests.map(({ value }) => value))).toBeGreaterThan(0);
       expect(story.scraped.builds.map(({ labels }) => labels['container']).sort()).toEqual(
@@ -105,11 +115,17 @@ interface Story {
   readonly secondEndings: readonly Ending[];
   readonly graceSeconds: number;
   readonly load: LoadReport;
+  readonly confinements: ReturnType<PlayedPod['confinements']>;
   /** What came of asking the app itself. */
   readonly pastTheDoor: string;
   readonly stored: readonly StoredRecord[];
   readonly appLogs: readonly string[];
-  readonly scraped: { readonly up: Samples; readonly requests: Samples; readonly builds: Samples };
+  readonly scraped: {
+    readonly up: Samples;
+    readonly targetsUp: Samples;
+    readonly requests: Samples;
+    readonly builds: Samples;
+  };
 }
 
 /** One pod takes the place of another while clients go on. */
@@ -122,6 +138,8 @@ async function play(stage: Stage): Promise<Story> {
     ({ status }) => `answered with ${status}`,
     (error: unknown) => (error as Error).message,
   );
+
+  const confinements = first.confinements();
 
   const second = await stage.startPod('shop-2');
   await client.do('setAddresses', [first.address, second.address]);
@@ -140,7 +158,19 @@ async function play(stage: Stage): Promise<Story> {
   const stored = await kubelet.do('stored');
   const appLogs = [first, second].map((pod) => readFileSync(join(pod.volume('logs'), 'app.log'), 'utf8'));
   const { graceSeconds } = stage;
-  return { first, second, firstEndings, secondEndings, graceSeconds, load, pastTheDoor, stored, appLogs, scraped };
+  return {
+    first,
+    second,
+    firstEndings,
+    secondEndings,
+    graceSeconds,
+    load,
+    pastTheDoor,
+    confinements,
+    stored,
+    appLogs,
+    scraped,
+  };
 }
 
 /** Everything around the pods: network, clients, log store, Prometheus. */
@@ -170,8 +200,13 @@ class Stage {
     const authority = await makeAuthority();
     const certificate = await authority.issue('shop.test');
     const stage = new Stage(new Network(), authority.cert, certificate);
-    await stage.kubelet.do('startStore', storePort);
-    return stage;
+    try {
+      await stage.kubelet.do('startStore', storePort);
+      return stage;
+    } catch (error) {
+      await stage.clear();
+      throw error;
+    }
   }
 
   get graceSeconds(): number {
@@ -202,7 +237,7 @@ class Stage {
 
   /** What Prometheus knows of pods when it has seen all of them twice. */
   async scrape(pods: readonly PlayedPod[]): Promise<Story['scraped']> {
-    if (!there.includes('metrics') || !prometheusInstalled) return { up: [], requests: [], builds: [] };
+    if (!there.includes('metrics') || !prometheusInstalled) return { up: [], targetsUp: [], requests: [], builds: [] };
     const targets = pods.map(({ address }) => `${address}:${planned.metrics.adminPort}`);
     const prometheus = await startPrometheus(
       join(this.#folder, 'prometheus'),
@@ -215,7 +250,8 @@ class Stage {
       (await prometheus.query('count_over_time(shop_requests_total[1m])')).filter(({ value }) => value > 1).length;
     while ((await seenTwice()) < pods.length) await new Promise((resolve) => setTimeout(resolve, 100));
     return {
-      up: await prometheus.query('up{job="pods"}'),
+      up: await prometheus.query('up{target=""}'),
+      targetsUp: await prometheus.query('up{target!=""}'),
       requests: await prometheus.query('shop_requests_total'),
       builds: await prometheus.query('portico_build_info'),
     };
