@@ -23,6 +23,7 @@ USER 65532:65532
 ENV NODE_COMPILE_CACHE=/portico/.compile-cache
 RUN node src/cli.ts validate -c /etc/portico/portico.yaml \
  && node --input-type=module -e " \
+      await import('/portico/src/v8-flags.ts'); \
       const { loadFilter, shippedFilters } = await import('/portico/src/filter/load.ts'); \
       for (const name of await shippedFilters()) await loadFilter(name, '/'); \
       const { commands } = await import('/portico/src/cli/commands.ts'); \

@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { enableCompileCache } from 'node:module';
 import { nodeVersionComplaint } from './cli/node-version.ts';
+import './v8-flags.ts';
 
 const complaint = nodeVersionComplaint(process.version);
 if (complaint !== undefined) {

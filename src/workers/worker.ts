@@ -1,5 +1,6 @@
 /** The program of a worker: listens to the primary and does what it says. */
 import { enableCompileCache, flushCompileCache } from 'node:module';
+import '../v8-flags.ts';
 
 enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? `${import.meta.dirname}/../../.compile-cache`);
 // The primary decides. A terminal sends Ctrl-C to all of them.
