@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { createGzip, gzip } from 'node:zlib';
 import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
@@ -132,9 +134,9 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
   });
 }
 
+const compress = promisify(gzip);
+
 async function write(request: IncomingMessage, response: ServerResponse, reply: AdminReply): Promise<void> {
-  let chunks = typeof reply.body === 'string' ? [Buffer.from(reply.body)] : reply.body;
-  const size = () => chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   const headers: Record<string, string | number> = {
     'content-type': reply.contentType,
     'cache-control': 'no-store',
@@ -144,27 +146,44 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
     'referrer-policy': 'no-referrer',
     ...reply.headers,
   };
-  if (size() >= leastCompressed) {
-    headers['vary'] ??= 'accept-encoding';
+  if (typeof reply.body !== 'string') return stream(request, response, reply.status, headers, reply.body);
+  let body: Uint8Array = Buffer.from(reply.body);
+  if (body.byteLength >= leastCompressed) {
+    headers['vary'] = 'accept-encoding';
     if (acceptsGzip(request.headers['accept-encoding'])) {
-      chunks = await compress(chunks);
+      body = await compress(body, { level: 1 });
       headers['content-encoding'] = 'gzip';
     }
   }
-  headers['content-length'] = size();
+  headers['content-length'] = body.byteLength;
   if (response.destroyed) return;
   response.writeHead(reply.status, headers);
-  if (request.method === 'HEAD') return void response.end();
-  for (const chunk of chunks.slice(0, -1)) response.write(chunk);
-  response.end(chunks.at(-1));
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-/** The compressed bytes as they come, so that a large answer is never in one piece. */
-async function compress(chunks: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
-  const compressed: Uint8Array[] = [];
-  const gzip = Readable.from(chunks).pipe(createGzip({ level: 1 }));
-  for await (const chunk of gzip as AsyncIterable<Uint8Array>) compressed.push(chunk);
-  return compressed;
+/** Chunks are made as the client takes them, so that a large answer is never in memory as a whole. */
+async function stream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string | number>,
+  body: Iterable<Uint8Array>,
+): Promise<void> {
+  const zipped = acceptsGzip(request.headers['accept-encoding']);
+  if (response.destroyed) return;
+  response.writeHead(status, {
+    vary: 'accept-encoding',
+    ...headers,
+    ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+  });
+  if (request.method === 'HEAD') return void response.end();
+  const chunks = Readable.from(body, { objectMode: false });
+  try {
+    await (zipped ? pipeline(chunks, createGzip({ level: 1 }), response) : pipeline(chunks, response));
+  } catch (error) {
+    // A client that has left is no fault.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
 }
 
 /** RFC 9110 §12.5.3. */

@@ -12,8 +12,8 @@ export interface AdminRequest {
 export interface AdminReply {
   readonly status: number;
   readonly contentType: string;
-  /** Bytes in chunks where it is large. */
-  readonly body: string | readonly Uint8Array[];
+  /** Where it is large, chunks that are made as they are sent. */
+  readonly body: string | Iterable<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -15,7 +15,7 @@ export function addToFamilies(
       for (let at = 0; at < sample.labels.length; at += 2) labels.set(sample.labels[at]!, sample.labels[at + 1]!);
       addLabels(labels, added, 'keep');
       const series = new Series(sample.name, [...labels].flat());
-      return { ...sample, labels: series.labels, series };
+      return { ...sample, name: sample.name, labels: series.labels, series };
     }),
   }));
 }

@@ -3,11 +3,12 @@ import type { ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 import { addToFamilies } from './add-to-families.ts';
 import type { MetricFamily } from './family.ts';
-import type { FamilySource, Snapshot } from './family-source.ts';
+import type { FamilySource } from './family-source.ts';
 import { mergeFamilies } from './merge-families.ts';
 import { ownFamilies } from './own-families.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
 import { ScrapeLog } from './scrape-log.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Target } from './scrape/target.ts';
 
 export interface CollectorParts {

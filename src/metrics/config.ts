@@ -1,7 +1,10 @@
 import * as v from 'valibot';
 import { byteSize, doc, duration, headerName, integer, name } from '../options/index.ts';
 import { roleSchema } from '../role/role-schema.ts';
+import { healthSchema } from './health/config.ts';
 import { labelClashPolicies } from './label-clash.ts';
+import { pressureSchema } from './pressure/config.ts';
+import { processSchema } from './process/config.ts';
 import { relabelRulesSchema } from './relabel/config.ts';
 
 const url = v.pipe(
@@ -154,6 +157,9 @@ export const metricsEntries = {
     [{ name: 'app', url: 'http://127.0.0.1:8080/metrics' }],
   ),
   labels: v.optional(doc('Added to all series, own ones as well.', labelsSchema), {}),
+  health: v.optional(doc('Health checks of the app, as metrics and for `/ready`.', healthSchema)),
+  process: v.optional(doc('What the process of the app uses, read from /proc.', processSchema)),
+  pressure: v.optional(doc('What the control group of the app uses and waits for.', pressureSchema)),
   scrape_interval: v.optional(
     doc(
       '0 scrapes the targets whenever somebody asks for the page; otherwise they are scraped so often, and the page is what the last scrape brought.',

@@ -15,6 +15,7 @@ export interface MetricFamily {
   readonly samples: Sample[];
 }
 
+/** Copy one field by field: `name` and `labels` may be made when they are read, which a spread does not see. */
 export interface Sample {
   /** The whole name with its suffix: `http_requests_total`, `latency_bucket`. */
   readonly name: string;

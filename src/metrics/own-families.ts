@@ -1,6 +1,6 @@
 import type { Stats } from '../stats/index.ts';
-import { fromNumber } from './exposition/number.ts';
 import type { MetricFamily, MetricType } from './family.ts';
+import { numberText } from './own-family.ts';
 
 /** Names that the app has for itself: those of its process, as all client libraries call them. */
 const ofTheApp = /^(?:process|nodejs)_/;
@@ -25,7 +25,7 @@ export async function ownFamilies({ registry }: Stats): Promise<MetricFamily[]> 
           'portico_role',
           'metrics',
         ],
-        value: fromNumber(value),
+        value: numberText(value),
         timestamp: undefined,
         exemplar: undefined,
       })),
@@ -50,5 +50,5 @@ function ownName(name: string): string {
 
 /** A bound of a bucket is a number. */
 function labelText(value: string | number): string {
-  return typeof value === 'number' ? fromNumber(value) : value;
+  return typeof value === 'number' ? numberText(value) : value;
 }

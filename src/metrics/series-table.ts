@@ -1,21 +1,29 @@
 import { parseSeries, textNotation, type Notation } from './exposition/parse-series.ts';
+import type { MetricType } from './family.ts';
 import { flat, Series } from './series.ts';
 
 /** What is known of a series by its text. */
 export interface KnownSeries {
   /** As the app wrote it. */
-  readonly raw: Series;
-  /** What becomes of it; undefined when it is dropped. The same object as `raw` when nothing changes. */
+  readonly text: string;
+  readonly name: string;
+  /** What becomes of it; undefined when it is dropped. */
   readonly admitted: Series | undefined;
   /** The last scrape that had it. */
   seen: number;
+  /** For OpenMetrics, worked out when needed: the type for which the two below hold. */
+  type: MetricType | undefined;
+  /** Hash of the labels that it shares with the other samples of its metric. */
+  group: number;
+  /** Its `le` or `quantile`. */
+  bound: number;
 }
 
 /** Enriches and relabels: what it answers is kept, so it must depend on nothing but the series. */
 export type Admit = (raw: Series) => Series | undefined;
 
-/** Label names and values that are shared, at most; beyond it the sharing begins anew. */
-const mostShared = 20_000;
+/** Names and ends of texts that are shared, at most; beyond it the sharing begins anew. */
+const mostShared = 10_000;
 
 /**
  * The series of one target by their text. A page has the same series scrape after scrape, so that each is parsed, enriched and
@@ -25,6 +33,14 @@ export class SeriesTable {
   readonly #admit: Admit;
   readonly #known = new Map<string, KnownSeries>();
   readonly #shared = new Map<string, string>();
+  readonly #share = (text: string): string => {
+    const shared = this.#shared.get(text);
+    if (shared !== undefined) return shared;
+    if (this.#shared.size >= mostShared) this.#shared.clear();
+    const own = flat(text);
+    this.#shared.set(own, own);
+    return own;
+  };
   #notation: Notation = textNotation;
   #scrape = 0;
   #seen = 0;
@@ -52,17 +68,7 @@ export class SeriesTable {
 
   /** @throws LineFault when the text is no series; whatever `admit` throws */
   get(text: string): KnownSeries {
-    let known = this.#known.get(text);
-    if (known === undefined) {
-      const own = flat(text);
-      const { name, labels } = parseSeries(own, this.#notation);
-      const raw = new Series(
-        this.#share(name),
-        labels.map((part) => this.#share(part)),
-      );
-      known = { raw, admitted: this.#admit(raw), seen: 0 };
-      this.#known.set(own, known);
-    }
+    const known = this.#known.get(text) ?? this.#add(text);
     if (known.seen !== this.#scrape) {
       known.seen = this.#scrape;
       this.#seen++;
@@ -70,12 +76,13 @@ export class SeriesTable {
     return known;
   }
 
-  #share(text: string): string {
-    const shared = this.#shared.get(text);
-    if (shared !== undefined) return shared;
-    if (this.#shared.size >= mostShared) this.#shared.clear();
-    const own = flat(text);
-    this.#shared.set(own, own);
-    return own;
+  #add(written: string): KnownSeries {
+    const text = flat(written);
+    const { name, labels } = parseSeries(text, this.#notation);
+    const admitted = this.#admit(new Series(this.#share(name), labels));
+    admitted?.compact(text, this.#share);
+    const known = { text, name: this.#share(name), admitted, seen: 0, type: undefined, group: 0, bound: 0 };
+    this.#known.set(text, known);
+    return known;
   }
 }

@@ -1,28 +1,37 @@
 import { escapeLabelValue } from './exposition/escape.ts';
 import { isLegacyLabelName, isLegacyMetricName } from './exposition/names.ts';
+import { parseSeries, textNotation } from './exposition/parse-series.ts';
 import { labelHash } from './label-hash.ts';
 
 /**
  * A name with labels, which the samples of many scrapes share, and what was worked out about it: how it is written, and what
- * tells it from others. Worked out when first asked for.
+ * tells it from others. Worked out when first asked for. There are as many as an app has series, so that bytes count.
  */
 export class Series {
   readonly name: string;
-  /** Name, value, name, value …, unescaped. */
-  readonly labels: readonly string[];
-  #text: string | undefined;
+  #labels: readonly string[] | undefined;
+  /** The text, in two parts where that lets series share one. */
+  #head: string | undefined;
+  #tail = '';
   #hash: number | undefined;
   #groupHash: number | undefined;
   #legacy: boolean | undefined;
 
+  /** @param labels name, value, name, value …, unescaped */
   constructor(name: string, labels: readonly string[]) {
     this.name = name;
-    this.labels = labels;
+    this.#labels = labels;
+  }
+
+  /** Name, value, name, value …, unescaped. A compacted series makes them anew at each call. */
+  get labels(): readonly string[] {
+    return this.#labels ?? parseSeries(this.text, textNotation).labels;
   }
 
   /** As both text formats write it: `name{a="b"}`; `{"my.name","my.label"="b"}` where a name is not a legacy one. */
   get text(): string {
-    return (this.#text ??= flat(seriesText(this.name, this.labels)));
+    this.#head ??= flat(seriesText(this.name, this.labels));
+    return this.#tail === '' ? this.#head : this.#head + this.#tail;
   }
 
   /** Equal for equal series, whatever the order of their labels; seldom equal for others. */
@@ -39,6 +48,27 @@ export class Series {
   get legacy(): boolean {
     return (this.#legacy ??=
       isLegacyMetricName(this.name) && this.labels.every((text, at) => at % 2 === 1 || isLegacyLabelName(text)));
+  }
+
+  /**
+   * For a series that is kept: forgets what can be made from the text, and keeps of the text only what `written` has not.
+   * @param written a text that is kept as well, of which this one is perhaps a continuation
+   * @param share answers one and the same string for equal ones
+   */
+  compact(written: string, share: (text: string) => string): void {
+    const text = seriesText(this.name, this.labels);
+    void this.hash;
+    void this.legacy;
+    const open = written.slice(0, -1);
+    if (text === written) {
+      this.#head = written;
+    } else if (written.endsWith('}') && text.startsWith(open)) {
+      this.#head = open;
+      this.#tail = share(text.slice(open.length));
+    } else {
+      this.#head = flat(text);
+    }
+    this.#labels = undefined;
   }
 
   /** A label that is empty is none. */

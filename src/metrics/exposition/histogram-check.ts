@@ -1,5 +1,4 @@
-import type { Series } from '../series.ts';
-import { labelValue } from '../series.ts';
+import type { KnownSeries } from '../series-table.ts';
 import { LineFault } from './fault.ts';
 import { toNumber } from './number.ts';
 
@@ -26,15 +25,14 @@ export class HistogramCheck {
    * @param suffix what the sample's name has after the family's
    * @throws LineFault
    */
-  sample(raw: Series, suffix: string, value: string, timestamp: string | undefined): void {
+  sample({ group, bound }: KnownSeries, suffix: string, value: string, timestamp: string | undefined): void {
     let fault: string | undefined;
-    if (this.#point?.group !== raw.groupHash || this.#point.timestamp !== timestamp) {
+    if (this.#point?.group !== group || this.#point.timestamp !== timestamp) {
       fault = this.#fault();
-      this.#point = newPoint(raw.groupHash, timestamp);
+      this.#point = newPoint(group, timestamp);
     }
     const point = this.#point;
     if (suffix === '_bucket') {
-      const bound = toNumber(labelValue(raw.labels, 'le') ?? '');
       const number = toNumber(value);
       if (bound < 0) point.negativeBuckets = true;
       if (point.bound !== undefined && bound <= point.bound) fault ??= 'has buckets that do not ascend';

@@ -28,13 +28,6 @@ export function toNumber(token: string): number {
   return /^-inf(?:inity)?$/i.test(token) ? -Infinity : NaN;
 }
 
-/** JavaScript's number as both formats write it. */
-export function fromNumber(value: number): string {
-  if (value === Infinity) return '+Inf';
-  if (value === -Infinity) return '-Inf';
-  return Object.is(value, -0) ? '-0' : String(value);
-}
-
 /** Seconds with a fraction → whole milliseconds; what is finer is cut off. Digits are moved, not computed, where possible. */
 export function secondsToMilliseconds(seconds: string): string {
   const plain = /^([+-]?)(\d*)(?:\.(\d*))?$/.exec(seconds);

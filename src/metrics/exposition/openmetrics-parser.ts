@@ -1,8 +1,9 @@
 import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
 import { labelHash } from '../label-hash.ts';
-import { labelValue, type Series } from '../series.ts';
+import { ScrapedSample } from '../scraped-sample.ts';
+import { labelValue } from '../series.ts';
 import { tooManySamples } from '../scrape-refused.ts';
-import type { SeriesTable } from '../series-table.ts';
+import type { KnownSeries, SeriesTable } from '../series-table.ts';
 import { unescapeLabelValue } from './escape.ts';
 import { ExpositionFault, LineFault, shown } from './fault.ts';
 import { FaultLog } from './fault-log.ts';
@@ -12,7 +13,7 @@ import { toNumber } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { readSampleLine } from './openmetrics-sample.ts';
 import { isOpenMetricsType, sampleSuffixes, type OpenMetricsType } from './openmetrics-types.ts';
-import { openMetricsNotation, readQuoted } from './parse-series.ts';
+import { openMetricsNotation, parseSeries, readQuoted } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
 
 interface Family extends MetricFamily {
@@ -31,7 +32,7 @@ interface Family extends MetricFamily {
   /** Groups that were left; their samples may not come again. */
   readonly groups: Set<number>;
   /** Series at the time stamp of now: one that comes twice was cut off to the same time, and counts once. */
-  readonly atTimestamp: Set<number>;
+  readonly atTimestamp: Set<KnownSeries>;
 }
 
 /**
@@ -132,32 +133,32 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
   #sample(text: string, start: number, end: number): void {
     const { series, value, timestamp, exemplar } = readSampleLine(text, start, end);
     const known = this.#table.get(series);
-    const { raw } = known;
-    if (this.#family?.sampleNames.has(raw.name) !== true) {
+    if (this.#family?.sampleNames.has(known.name) !== true) {
       this.#close();
-      this.#open(raw.name);
+      this.#open(known.name);
     }
     const family = this.#family!;
-    const suffix = raw.name.slice(family.name.length);
-    checkSample(family, suffix, raw, value, exemplar);
-    const again = this.#follow(family, suffix, raw, timestamp);
+    const suffix = known.name.slice(family.name.length);
+    if (known.type !== family.type) learn(known, family, suffix);
+    checkSample(family, suffix, value, exemplar);
+    const again = this.#follow(family, known, timestamp);
     family.read++;
     this.#scraped++;
     if (again) return;
     if (family.type === 'histogram' || family.type === 'gaugehistogram')
-      this.#checkHistogram(family, suffix, raw, value, timestamp);
+      this.#checkHistogram(family, suffix, known, value, timestamp);
     const admitted = known.admitted;
     if (admitted === undefined) return;
     if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-    family.samples.push({ name: admitted.name, labels: admitted.labels, value, timestamp, exemplar, series: admitted });
+    family.samples.push(new ScrapedSample(admitted, value, timestamp, exemplar));
   }
 
   /**
    * Goes on from the sample before: groups are in one piece and their time does not go backwards. Says whether the very same
    * series was there at this time already.
    */
-  #follow(family: Family, suffix: string, raw: Series, timestamp: string | undefined): boolean {
-    const group = groupOf(family, suffix, raw);
+  #follow(family: Family, known: KnownSeries, timestamp: string | undefined): boolean {
+    const { group } = known;
     if (family.group === group) {
       const before = family.groupTimestamp;
       if ((timestamp === undefined) !== (before === undefined)) {
@@ -176,15 +177,21 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
       family.atTimestamp.clear();
     }
     family.groupTimestamp = timestamp;
-    if (family.atTimestamp.has(raw.hash)) return true;
-    family.atTimestamp.add(raw.hash);
+    if (family.atTimestamp.has(known)) return true;
+    family.atTimestamp.add(known);
     return false;
   }
 
   /** What a histogram says as a whole is told, and its samples are kept, where faults are borne. */
-  #checkHistogram(family: Family, suffix: string, raw: Series, value: string, timestamp: string | undefined): void {
+  #checkHistogram(
+    family: Family,
+    suffix: string,
+    known: KnownSeries,
+    value: string,
+    timestamp: string | undefined,
+  ): void {
     try {
-      family.histogram.sample(raw, suffix, value, timestamp);
+      family.histogram.sample(known, suffix, value, timestamp);
     } catch (error) {
       this.#faults.caught(this.#line, error);
     }
@@ -247,22 +254,20 @@ function namesOf(name: string, type: OpenMetricsType): ReadonlySet<string> {
   return new Set(sampleSuffixes[type].map((suffix) => name + suffix));
 }
 
-function checkSample(family: Family, suffix: string, raw: Series, value: string, exemplar: Exemplar | undefined): void {
+function checkSample(family: Family, suffix: string, value: string, exemplar: Exemplar | undefined): void {
   switch (family.type) {
     case 'counter':
       checkCount(suffix, value);
       break;
     case 'histogram':
     case 'gaugehistogram':
-      if (suffix === '_bucket') checkBound(labelValue(raw.labels, 'le'));
       checkCount(suffix, value);
       break;
     case 'summary':
-      if (suffix === '') checkQuantile(labelValue(raw.labels, 'quantile'), value);
-      else checkCount(suffix, value);
+      if (suffix !== '') checkCount(suffix, value);
+      else if (toNumber(value) < 0) throw new LineFault('is a quantile and negative');
       break;
     case 'stateset':
-      if (labelValue(raw.labels, family.name) === undefined) throw new LineFault(`has no label ${family.name}`);
       if (value !== '0' && toNumber(value) !== 0 && toNumber(value) !== 1)
         throw new LineFault('is a state that is neither 0 nor 1');
       break;
@@ -285,32 +290,43 @@ function checkCount(suffix: string, value: string): void {
   if (number < 0 && suffix !== '_gsum') throw new LineFault('is a count or a sum and negative');
 }
 
-function checkBound(bound: string | undefined): void {
+/** Works out what of a series depends on the type of its family, once. */
+function learn(known: KnownSeries, { type, name }: Family, suffix: string): void {
+  const { labels } = parseSeries(known.text, openMetricsNotation);
+  if (suffix === '_bucket') known.bound = readBound(labelValue(labels, 'le'));
+  if (type === 'summary' && suffix === '') known.bound = readQuantile(labelValue(labels, 'quantile'));
+  if (type === 'stateset' && labelValue(labels, name) === undefined) throw new LineFault(`has no label ${name}`);
+  known.group = groupOf(type, name, suffix, labels);
+  known.type = type;
+}
+
+function readBound(bound: string | undefined): number {
   if (bound === undefined) throw new LineFault('is a bucket without le');
   const number = toNumber(bound);
   if (Number.isNaN(number)) throw new LineFault(`has ${shown(bound)} as le`);
   if (number === Infinity && bound !== '+Inf') throw new LineFault(`has ${shown(bound)} as le; write +Inf`);
+  return number;
 }
 
-function checkQuantile(quantile: string | undefined, value: string): void {
+function readQuantile(quantile: string | undefined): number {
   const number = toNumber(quantile ?? '-');
-  if (!(number >= 0 && number <= 1)) throw new LineFault('is a quantile whose label quantile is not from 0 to 1');
-  if (toNumber(value) < 0) throw new LineFault('is a quantile and negative');
+  if (number >= 0 && number <= 1) return number;
+  throw new LineFault('is a quantile whose label quantile is not from 0 to 1');
 }
 
 /** The labels that samples of one metric share: those without what tells its parts from each other. */
-function groupOf(family: Family, suffix: string, raw: Series): number {
-  switch (family.type) {
+function groupOf(type: MetricType, name: string, suffix: string, labels: readonly string[]): number {
+  switch (type) {
     case 'info':
       return 0;
     case 'stateset':
-      return labelHash('', raw.labels, (label) => label === family.name);
+      return labelHash('', labels, (label) => label === name);
     case 'summary':
-      return suffix === '' ? raw.groupHash : labelHash('', raw.labels, () => false);
+      return labelHash('', labels, (label) => suffix === '' && label === 'quantile');
     case 'histogram':
     case 'gaugehistogram':
-      return raw.groupHash;
+      return labelHash('', labels, (label) => suffix === '_bucket' && label === 'le');
     default:
-      return labelHash('', raw.labels, () => false);
+      return labelHash('', labels, () => false);
   }
 }

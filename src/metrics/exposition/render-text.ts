@@ -5,7 +5,7 @@ import { quotedName } from '../series.ts';
 import { escapeHelp } from './escape.ts';
 import { isLegacyMetricName } from './names.ts';
 import { secondsToMilliseconds } from './number.ts';
-import { Page } from './page.ts';
+import { inChunks } from './in-chunks.ts';
 
 /** What the text format makes of the types that only OpenMetrics has, as Prometheus' own clients do. */
 const textTypes: Readonly<Record<MetricType, string>> = {
@@ -27,20 +27,22 @@ const aside = /_(?:created|gcount|gsum)$/;
  * The Prometheus text format, 0.0.4; 1.0.0 when a name needs quotation marks. Names, values and the order stay; units and
  * exemplars have no place in it.
  */
-export function renderText(families: readonly MetricFamily[]): readonly Buffer[] {
-  const page = new Page();
+export function renderText(families: readonly MetricFamily[]): Iterable<Buffer> {
+  return inChunks(lines(families));
+}
+
+function* lines(families: readonly MetricFamily[]): Generator<string> {
   for (const family of families) {
     for (const { name, type, help, samples } of asText(family)) {
       const written = isLegacyMetricName(name) ? name : quotedName(name);
-      if (help !== undefined) page.add(`# HELP ${written} ${escapeHelp(help)}\n`);
-      page.add(`# TYPE ${written} ${textTypes[type]}\n`);
+      if (help !== undefined) yield `# HELP ${written} ${escapeHelp(help)}\n`;
+      yield `# TYPE ${written} ${textTypes[type]}\n`;
       for (const sample of samples) {
         const time = sample.timestamp === undefined ? '' : ` ${secondsToMilliseconds(sample.timestamp)}`;
-        page.add(`${seriesOf(sample).text} ${sample.value}${time}\n`);
+        yield `${seriesOf(sample).text} ${sample.value}${time}\n`;
       }
     }
   }
-  return page.end();
 }
 
 function asText(family: MetricFamily): readonly MetricFamily[] {

@@ -1,5 +1,6 @@
 import type { MetricFamily, MetricType, Sample } from '../family.ts';
 import { tooManySamples } from '../scrape-refused.ts';
+import { ScrapedSample } from '../scraped-sample.ts';
 import type { SeriesTable } from '../series-table.ts';
 import { unescapeHelp } from './escape.ts';
 import { LineFault, shown } from './fault.ts';
@@ -87,12 +88,12 @@ export class TextParser implements ExpositionParser, LineReader {
     const timestamp = readTimestamp(text, valueEnd, end);
     const known = this.#table.get(text.slice(start, seriesEnd));
     this.#scraped++;
-    const family = this.#familyOf(known.raw.name);
+    const family = this.#familyOf(known.name);
     family.read++;
     const series = known.admitted;
     if (series === undefined) return;
     if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-    family.samples.push({ name: series.name, labels: series.labels, value, timestamp, exemplar: undefined, series });
+    family.samples.push(new ScrapedSample(series, value, timestamp, undefined));
   }
 
   #comment(line: string): void {

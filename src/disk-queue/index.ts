@@ -1,0 +1,4 @@
+/** A queue of records that outlives the process: append, read in order, acknowledge. Knows `options` only. */
+export * from './config.ts';
+export * from './disk-queue.ts';
+export type { QueueFile, QueueFiles } from './queue-files.ts';
