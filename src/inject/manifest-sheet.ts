@@ -14,10 +14,10 @@ import {
   type Alias,
   type Document,
   type Node,
-  type Pair,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { pairOf, TextLayout, type PlainPair } from './text-layout.ts';
 import { InjectError, type InjectFault } from './inject-error.ts';
 import { block, inFlow, notYaml } from './yaml-text.ts';
 import { applyMarked, removeMarked, type Edit } from './marked-lines.ts';
@@ -44,7 +44,7 @@ export class ManifestSheet {
   readonly documents: readonly MapPlace[];
   readonly faults: InjectFault[] = [];
   readonly #text: string;
-  readonly #lines = new LineCounter();
+  readonly #layout: TextLayout;
   readonly #all: readonly Document[];
   readonly #data: readonly unknown[];
   readonly #edits: Edit[] = [];
@@ -56,7 +56,9 @@ export class ManifestSheet {
    */
   constructor(text: string) {
     this.#text = text;
-    const documents = parseAllDocuments(text, { ...dialect, lineCounter: this.#lines });
+    const lineCounter = new LineCounter();
+    const documents = parseAllDocuments(text, { ...dialect, lineCounter });
+    this.#layout = new TextLayout(text, lineCounter);
     this.#all = Array.isArray(documents) ? documents : [];
     for (const document of this.#all) {
       const [error] = document.errors;
@@ -72,8 +74,8 @@ export class ManifestSheet {
   }
 
   fault(at: number | Node | null | undefined, message: string): void {
-    const position = this.#lines.linePos(typeof at === 'number' ? at : (at?.range?.[0] ?? 0));
-    const fault = { line: Math.max(position.line, 1), column: Math.max(position.col, 1), message };
+    const offset = typeof at === 'number' ? at : (at?.range?.[0] ?? 0);
+    const fault = { line: this.#layout.line(offset) + 1, column: this.#layout.column(offset) + 1, message };
     if (!this.faults.some((one) => isDeepStrictEqual(one, fault))) this.faults.push(fault);
   }
 
@@ -109,7 +111,10 @@ export class ManifestSheet {
     const scalar = this.valueNode(node, key);
     if (!isScalar(scalar) || scalar.range === undefined || scalar.range === null)
       return this.fault(scalar ?? node, `${key} must be plain text here`);
-    this.#edits.push({ kind: 'text', start: scalar.range[0], end: scalar.range[1], text: inFlow(value) });
+    const [start, end] = scalar.range;
+    // Text in block style (`|`) has its line end in its range.
+    const length = this.#text.slice(start, end).trimEnd().length;
+    this.#edits.push({ kind: 'text', start, end: start + length, text: inFlow(value) });
     data[key] = value;
   }
 
@@ -152,7 +157,7 @@ export class ManifestSheet {
       const inner = Object.entries(entries).map(([key, value]) => `${inFlow(key)}: ${inFlow(value)}`);
       this.#insertInFlow(node, inner);
     } else {
-      const spot = this.#lineInside(node);
+      const spot = this.#layout.lineInside(node);
       if (spot === undefined)
         return this.fault(node, 'has a layout that nothing can be added to; begin it with a plain `key: value`');
       this.#edits.push({ kind: 'lines', before: spot.before, lines: block(entries, spot.indent) });
@@ -183,8 +188,8 @@ export class ManifestSheet {
 
   #prepend({ key }: PlainPair, list: YAMLSeq, items: readonly unknown[]): void {
     if (list.flow === true) return this.#insertInFlow(list, items.map(inFlow));
-    const lines = block(items, this.#column(list.range![0]));
-    this.#edits.push({ kind: 'lines', before: this.#line(key.range![0]) + 1, lines });
+    const lines = block(items, this.#layout.column(list.range![0]));
+    this.#edits.push({ kind: 'lines', before: this.#layout.line(key.range![0]) + 1, lines });
   }
 
   /** `key: []`, `key: null` or `key:` get what is added on lines of its own, or in place where everything is in braces. */
@@ -192,7 +197,7 @@ export class ManifestSheet {
     const colon = pair.srcToken?.sep?.find(({ type }) => type === 'map-value-ind')?.offset;
     if (colon === undefined) return this.fault(pair.key, 'has a layout that nothing can be added to');
     const [start, end] = value.range!;
-    const indent = this.#column(pair.key.range![0]) + 2;
+    const indent = this.#layout.column(pair.key.range![0]) + 2;
     const text = node.flow === true ? ` ${inFlow(added)}` : `\n${block(added, indent).join('\n')}`;
     this.#edits.push({ kind: 'text', start: colon + 1, end: end > start ? end : colon + 1, text });
   }
@@ -203,42 +208,6 @@ export class ManifestSheet {
     const list = inner.join(', ');
     const text = items.length === 0 ? list : spaced ? ` ${list},` : `${list}, `;
     this.#edits.push({ kind: 'text', start: at, end: at, text });
-  }
-
-  /** The line before which members can be added, and how far they are indented. */
-  #lineInside(node: YAMLMap): { before: number; indent: number } | undefined {
-    const [first] = node.items as PlainPair[];
-    const at = first?.key.range?.[0];
-    if (at === undefined) return undefined;
-    const indent = this.#column(at);
-    const line = this.#line(at);
-    const lineStart = this.#lines.lineStarts[line]!;
-    if (this.#text.slice(lineStart, at).trim() === '') return { before: this.#aboveComments(line), indent };
-    // `- name: app`: after a member that ends on the line it began on.
-    for (const { key, value } of node.items as PlainPair[]) {
-      const range = (value as Node | null)?.range;
-      if (!isScalar(value) || range === undefined || range === null || String(value.type).startsWith('BLOCK')) continue;
-      const own = this.#line(key.range![0]);
-      if (this.#line(range[1]) === own) return { before: own + 1, indent };
-    }
-    return undefined;
-  }
-
-  /** Comments above a member belong to it. */
-  #aboveComments(line: number): number {
-    const { lineStarts } = this.#lines;
-    const isComment = (above: number) => /^[ \t]*#/.test(this.#text.slice(lineStarts[above], lineStarts[above + 1]));
-    let first = line;
-    while (first > 0 && isComment(first - 1)) first--;
-    return first;
-  }
-
-  #line(offset: number): number {
-    return this.#lines.linePos(offset).line - 1;
-  }
-
-  #column(offset: number): number {
-    return this.#lines.linePos(offset).col - 1;
   }
 
   #findTargets(document: Document): void {
@@ -260,10 +229,4 @@ export class ManifestSheet {
       return undefined;
     }
   }
-}
-
-type PlainPair = Pair<Node, unknown>;
-
-function pairOf(node: YAMLMap, key: string): PlainPair | undefined {
-  return (node.items as PlainPair[]).find((pair) => isScalar(pair.key) && pair.key.value === key);
 }
