@@ -70,6 +70,9 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster
   return new Cluster(config, deps);
 }
 
+const isHealthy = ({ healthy }: Endpoint): boolean => healthy;
+const anyHealthy = { hash: undefined, usable: isHealthy };
+
 /** Endpoints that serve the same thing, and everything that stands between a request and one of them. */
 export class Cluster implements UpstreamCluster {
   readonly name: string;
@@ -303,10 +306,11 @@ export class Cluster implements UpstreamCluster {
       const picked = this.#balancer.pick({ hash, usable });
       if (picked !== undefined) return picked;
     }
-    return (
-      this.#balancer.pick({ hash, usable: (one) => one.healthy && !avoid.has(one.address) }) ??
-      this.#balancer.pick({ hash, usable: (one) => one.healthy })
-    );
+    const picked =
+      avoid.size === 0
+        ? undefined
+        : this.#balancer.pick({ hash, usable: (one) => one.healthy && !avoid.has(one.address) });
+    return picked ?? this.#balancer.pick(hash === undefined ? anyHealthy : { hash, usable: isHealthy });
   }
 
   #pickAny(avoid: ReadonlySet<string>, hash: number | undefined): Endpoint | undefined {

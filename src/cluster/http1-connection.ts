@@ -3,6 +3,8 @@ import { Headers, type BodySink } from '../http/index.ts';
 import {
   ChunkedDecoder,
   HeadReader,
+  asLatin1,
+  oneWrite,
   isWireFault,
   parseResponseHead,
   renderFields,
@@ -34,8 +36,6 @@ export interface Http1ConnectionOptions {
 const maxResponseFields = 1000;
 /** Interim responses to one request (RFC 9110 §15.2 sets no bound; an app that sends more is broken). */
 const maxInterim = 1000;
-/** Content up to this size is copied behind its head so that both leave in one write. */
-const oneWrite = 16 * 1024;
 const nothing = Buffer.alloc(0);
 
 /** Methods for which an app expects to be told that there is no content (RFC 9110 §8.6). */
@@ -199,7 +199,7 @@ class Exchanging implements BodySink {
     this.#untouched = false;
     if (whole !== undefined) {
       if (whole.byteLength === 0) socket.write(head, 'latin1');
-      else if (whole.byteLength <= oneWrite) socket.write(joined(head, whole));
+      else if (whole.byteLength <= oneWrite) socket.write(head + asLatin1(whole), 'latin1');
       else {
         socket.cork();
         socket.write(head, 'latin1');
@@ -417,11 +417,4 @@ function renderLastChunk(trailers: Headers | undefined): string {
   let text = '0\r\n';
   if (trailers !== undefined) text += renderFields(trailers.flat);
   return `${text}\r\n`;
-}
-
-function joined(head: string, content: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(head.length + content.byteLength);
-  bytes.write(head, 0, 'latin1');
-  bytes.set(content, head.length);
-  return bytes;
 }

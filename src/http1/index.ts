@@ -5,3 +5,4 @@ export * from './fields.ts';
 export * from './head-reader.ts';
 export * from './request-head.ts';
 export * from './response-head.ts';
+export { asLatin1, oneWrite } from './one-write.ts';

@@ -18,14 +18,19 @@ export interface ReplayableBody {
   cancel(reason: Error): void;
 }
 
+export interface WholeListener {
+  /** The last byte has arrived. */
+  whole(): void;
+}
+
 /**
  * @param limit most bytes to keep for another try; with 0 nothing is kept
- * @param onWhole called once, when the last byte has arrived
+ * @param listener told once, when the last byte has arrived, perhaps at once
  */
-export function replayable(body: Body, limit: number, onWhole: () => void): ReplayableBody {
+export function replayable(body: Body, limit: number, listener: WholeListener): ReplayableBody {
   const { whole } = body;
-  if (whole === undefined) return new BodyReplay(body, limit, onWhole);
-  onWhole();
+  if (whole === undefined) return new BodyReplay(body, limit, listener);
+  listener.whole();
   return new WholeBody(body instanceof BytesBody ? body : new BytesBody(whole));
 }
 
@@ -60,7 +65,7 @@ class BodyReplay implements ReplayableBody, BodySink {
   /** A body that arrives while it is sent belongs to one try at a time. */
   readonly shareable = false;
   readonly #source: Body;
-  readonly #onWhole: () => void;
+  readonly #listener: WholeListener;
   #limit: number;
   /** The bytes that are here, of which those before the place of the current try have been taken. */
   #chunks: Uint8Array[] = [];
@@ -75,9 +80,9 @@ class BodyReplay implements ReplayableBody, BodySink {
   #try: TryBody | undefined;
   #cancelled: Error | undefined;
 
-  constructor(source: Body, limit: number, onWhole: () => void) {
+  constructor(source: Body, limit: number, listener: WholeListener) {
     this.#source = source;
-    this.#onWhole = onWhole;
+    this.#listener = listener;
     // Keeping the beginning of a body that will not fit is waste.
     this.#limit = source.length !== undefined && source.length > limit ? 0 : limit;
     source.pipe(this);
@@ -140,7 +145,7 @@ class BodyReplay implements ReplayableBody, BodySink {
   end(trailers: Headers | undefined): void {
     this.#state = 'ended';
     this.#trailers = trailers;
-    this.#onWhole();
+    this.#listener.whole();
     if (this.#try?.isRead === true) this.#deliver(this.#try);
   }
 

@@ -8,7 +8,8 @@ import {
   type UpstreamFacts,
   type Upgrade,
 } from '../http/index.ts';
-import { replayable, type ReplayableBody } from './body-replay.ts';
+import { replayable, type ReplayableBody, type WholeListener } from './body-replay.ts';
+import { Timed, type Countdown } from './countdown.ts';
 import type { HashPolicy } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import {
@@ -47,6 +48,8 @@ export interface ForwardPlan {
   readonly editResponse: HeaderEdits | undefined;
   random(): number;
   readonly clock: { monotonic(): number };
+  /** Of the timeout; undefined when there is none. */
+  readonly countdown: Countdown | undefined;
 }
 
 /** Compiles the action that asks a cluster. */
@@ -67,7 +70,7 @@ export function compileForward(plan: ForwardPlan): Route['answer'] {
 type RequestHead = Pick<Attempt, 'method' | 'scheme' | 'authority' | 'path' | 'headers' | 'hash'>;
 
 /** One exchange on its way to a cluster: try, decide, wait, try again. Each step calls the next one. */
-class Forwarding implements CancelListener {
+class Forwarding extends Timed implements CancelListener, WholeListener {
   readonly #plan: ForwardPlan;
   readonly #exchange: Exchange;
   readonly #receiver: AnswerReceiver;
@@ -86,12 +89,12 @@ class Forwarding implements CancelListener {
   #fresh = false;
   /** Clock reading at which the timeout ends the exchange; undefined while it has not begun. */
   #deadlineAt: number | undefined;
-  #deadline: NodeJS.Timeout | undefined;
   #settled = false;
   /** What the try before brought, which is passed on when there is no room for another. */
   #before: UpstreamResponse | UpstreamError | undefined;
 
   constructor(plan: ForwardPlan, exchange: Exchange, receiver: AnswerReceiver) {
+    super();
     const { request } = exchange;
     this.#plan = plan;
     this.#exchange = exchange;
@@ -107,7 +110,8 @@ class Forwarding implements CancelListener {
     };
     this.#head = headOf(plan, exchange);
     this.#started = plan.clock.monotonic();
-    this.#body = replayable(request.body, plan.retry.retries > 0 ? plan.replayLimit : 0, () => this.#startDeadline());
+    const limit = plan.retry.retries > 0 ? plan.replayLimit : 0;
+    this.#body = replayable(request.body, limit, this);
   }
 
   begin(): void {
@@ -324,19 +328,22 @@ class Forwarding implements CancelListener {
 
   #end(): void {
     this.#settled = true;
-    clearTimeout(this.#deadline);
+    this.#plan.countdown?.stop(this);
   }
 
-  #startDeadline(): void {
-    const { timeout } = this.#plan;
-    if (timeout === 0 || this.#settled) return;
-    this.#deadlineAt = this.#plan.clock.monotonic() + timeout;
-    this.#deadline = setTimeout(() => {
-      this.#target.stats.timeouts.add();
-      this.#ending.cancel(
-        new UpstreamError(504, 'UT', 'upstream_response_timeout', { untouched: false, endpoint: this.#facts.endpoint }),
-      );
-    }, timeout);
+  /** The whole request is here. */
+  whole(): void {
+    const { timeout, countdown, clock } = this.#plan;
+    if (countdown === undefined || this.#settled) return;
+    this.#deadlineAt = clock.monotonic() + timeout;
+    countdown.start(this);
+  }
+
+  timeUp(): void {
+    this.#target.stats.timeouts.add();
+    this.#ending.cancel(
+      new UpstreamError(504, 'UT', 'upstream_response_timeout', { untouched: false, endpoint: this.#facts.endpoint }),
+    );
   }
 
   /** Whatever the app says of a request that broke off, the cause is on the client's side. */

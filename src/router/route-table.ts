@@ -5,6 +5,7 @@ import { ConfigError, didYouMean, type Fault, type OptionPath } from '../options
 import type { Stats } from '../stats/index.ts';
 import type { ForwardConfig, RouteConfig, VirtualHostConfig } from './config.ts';
 import { compileDirectResponse } from './direct-response.ts';
+import { Countdown } from './countdown.ts';
 import { compileForward, type ForwardTarget } from './forward.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compileHeaderEdits } from './header-edits.ts';
@@ -153,6 +154,7 @@ class Compiler {
       editResponse,
       random: () => this.#parts.random(),
       clock,
+      countdown: action.timeout > 0 ? new Countdown(action.timeout) : undefined,
     });
   }
 

@@ -9,6 +9,7 @@ import {
 } from '../../http/index.ts';
 import type { ResponseWriter } from '../response-writer.ts';
 import type { Watch } from '../watch.ts';
+import { asLatin1, oneWrite } from '../../http1/index.ts';
 import { renderInterim, renderResponseHead, type ResponsePlan } from './response-head.ts';
 
 /** What a writer must know of the turn that it writes for. */
@@ -22,8 +23,6 @@ export interface WriterHost {
   elapsed(): number;
 }
 
-/** Content up to this size is copied behind its head so that both leave in one write. */
-const oneWrite = 16 * 1024;
 const continueBytes = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 const lastChunk = Buffer.from('0\r\n\r\n');
 
@@ -124,10 +123,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
     const socket = this.#socket;
     if (content.byteLength === 0) socket.write(head, 'latin1');
     else if (content.byteLength <= oneWrite) {
-      const bytes = Buffer.allocUnsafe(head.length + content.byteLength);
-      bytes.write(head, 0, 'latin1');
-      bytes.set(content, head.length);
-      socket.write(bytes);
+      socket.write(head + asLatin1(content), 'latin1');
     } else {
       socket.cork();
       socket.write(head, 'latin1');

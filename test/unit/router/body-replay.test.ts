@@ -44,7 +44,7 @@ function reader(body: Body, room = Infinity) {
 
 function replay(body: Body, limit = 1024) {
   const told = { whole: 0 };
-  return { body: replayable(body, limit, () => void told.whole++), told };
+  return { body: replayable(body, limit, { whole: () => void told.whole++ }), told };
 }
 
 const many = (count: number) => 'x'.repeat(count);
