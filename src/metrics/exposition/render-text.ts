@@ -4,7 +4,7 @@ import { seriesOf } from '../merge-families.ts';
 import { quotedName } from '../series.ts';
 import { escapeHelp } from './escape.ts';
 import { isLegacyMetricName } from './names.ts';
-import { secondsToMilliseconds } from './number.ts';
+import { isInteger64, secondsToMilliseconds } from './number.ts';
 import { inChunks } from './in-chunks.ts';
 
 /** What the text format makes of the types that only OpenMetrics has, as Prometheus' own clients do. */
@@ -38,8 +38,10 @@ function* lines(families: readonly MetricFamily[]): Generator<string> {
       if (help !== undefined) yield `# HELP ${written} ${escapeHelp(help)}\n`;
       yield `# TYPE ${written} ${textTypes[type]}\n`;
       for (const sample of samples) {
-        const time = sample.timestamp === undefined ? '' : ` ${secondsToMilliseconds(sample.timestamp)}`;
-        yield `${seriesOf(sample).text} ${sample.value}${time}\n`;
+        const time = sample.timestamp === undefined ? undefined : secondsToMilliseconds(sample.timestamp);
+        // Later than the year 292 million: readers of this format would refuse the page.
+        if (time !== undefined && !isInteger64(time)) continue;
+        yield `${seriesOf(sample).text} ${sample.value}${time === undefined ? '' : ` ${time}`}\n`;
       }
     }
   }
