@@ -26,7 +26,7 @@ export interface RunningContainer {
 }
 
 export function startContainer(container: Container, place: ContainerPlace): RunningContainer {
-  const script = [...mounts(container, place), `exec chroot ${userOf(place)} ${place.root} "$@"`].join('\n');
+  const script = [...mounts(container, place), `exec chroot ${userOf(container, place)} ${place.root} "$@"`].join('\n');
   // `ip netns exec` gives a mount namespace too, so that nobody else sees the mounts, and they go with the process.
   const child = spawn(
     'ip',
@@ -60,8 +60,9 @@ function commandOf({ image, command, args = [] }: Container): string[] {
   throw new Error(`an image that is not played: ${image}`);
 }
 
-function userOf({ podSecurity: { runAsUser, runAsGroup, fsGroup } }: ContainerPlace): string {
-  if (runAsUser === undefined) throw new Error('the pod must say its user, since there is no image to ask');
+function userOf({ securityContext }: Container, { podSecurity }: ContainerPlace): string {
+  const { runAsUser, runAsGroup, fsGroup } = { ...podSecurity, ...securityContext };
+  if (runAsUser === undefined) throw new Error('the manifest must say the user, since there is no image to ask');
   return `--userspec=${runAsUser}:${runAsGroup ?? runAsUser} --groups=${fsGroup ?? runAsGroup ?? runAsUser}`;
 }
 

@@ -1,32 +1,23 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allRoles, roles as planned } from '../../src/inject/index.ts';
-import { roles as landed } from '../../src/roles.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { deploymentIn, readManifests } from '../support/manifests.ts';
+import { roles as planned } from '../../src/inject/index.ts';
+import { readManifests } from '../support/manifests.ts';
 import type { LoadReport, StoredRecord } from './agent.ts';
-import { startAgent, type AgentProcess } from './agent-process.ts';
-import { Network, whyNoNamespaces } from './network.ts';
-import { PlayedPod, type Ending } from './played-pod.ts';
-import { prometheusInstalled, startPrometheus, type PrometheusServer } from './prometheus.ts';
-import { configMapsOf } from './volumes.ts';
+import { whyNoNamespaces } from './network.ts';
+import type { Ending, PlayedPod } from './played-pod.ts';
+import { prometheusInstalled, type PrometheusServer } from './prometheus.ts';
+import { sidecars, Stage, there } from './stage.ts';
 
 const why = whyNoNamespaces();
 if (why !== undefined) console.warn(`test/pod is skipped: no network namespaces can be made here (${why})`);
-
-/** Roles of this version, whose sidecars can be played. */
-const there = allRoles.filter((role) => role === 'proxy' || Object.hasOwn(landed, role));
-const sidecars = there.map((role) => planned[role].container);
-const storePort = 9200;
 
 describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played without Kubernetes', () => {
   let stage: Stage;
   let story: Story;
 
   beforeAll(async () => {
-    stage = await Stage.set();
+    stage = await Stage.set(readManifests(new URL('../../deploy/multi-sidecar.yaml', import.meta.url)));
     story = await play(stage);
   }, 180_000);
   afterAll(() => stage?.clear(), 60_000);
@@ -144,7 +135,7 @@ async function play(stage: Stage): Promise<Story> {
   const second = await stage.startPod('shop-2');
   await client.do('setAddresses', [first.address, second.address]);
   await stage.untilAnswered(second, 100);
-  const scraped = await stage.scrape([first, second]);
+  const scraped = await scrape(stage, [first, second]);
 
   const firstEnds = first.terminate();
   // Load balancers notice a while after the pod was told.
@@ -173,117 +164,17 @@ async function play(stage: Stage): Promise<Story> {
   };
 }
 
-/** Everything around the pods: network, clients, log store, Prometheus. */
-class Stage {
-  readonly kubelet: AgentProcess;
-  readonly client: AgentProcess;
-  readonly authority: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'portico-pod-'));
-  readonly #network: Network;
-  readonly #manifests = readManifests(new URL('../../deploy/multi-sidecar.yaml', import.meta.url));
-  readonly #secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly #pods: PlayedPod[] = [];
-  #prometheus: PrometheusServer | undefined;
-
-  private constructor(network: Network, authority: string, certificate: { cert: string; key: string }) {
-    this.#network = network;
-    this.authority = authority;
-    this.#secrets = {
-      'shop-tls': { 'tls.crt': certificate.cert, 'tls.key': certificate.key },
-      'shop-log-store': { 'api-key': 'a-key-of-the-test' },
-    };
-    this.kubelet = startAgent(network.node);
-    this.client = startAgent(network.add('client'));
-  }
-
-  static async set(): Promise<Stage> {
-    const authority = await makeAuthority();
-    const certificate = await authority.issue('shop.test');
-    const stage = new Stage(new Network(), authority.cert, certificate);
-    try {
-      await stage.kubelet.do('startStore', storePort);
-      return stage;
-    } catch (error) {
-      await stage.clear();
-      throw error;
-    }
-  }
-
-  get graceSeconds(): number {
-    return this.#deployment().template.spec.terminationGracePeriodSeconds;
-  }
-
-  async startPod(name: string): Promise<PlayedPod> {
-    const folder = join(this.#folder, name);
-    mkdirSync(folder);
-    const host = this.#network.add(name);
-    const { kubelet } = this;
-    const sources = { configMaps: this.#configMaps(), secrets: this.#secrets };
-    const pod = new PlayedPod({ name, deployment: this.#deployment(), host, folder, sources, kubelet });
-    this.#pods.push(pod);
-    await pod.start();
-    return pod;
-  }
-
-  /** Waits for so many more answers of a pod. */
-  async untilAnswered({ address }: PlayedPod, more: number): Promise<void> {
-    const count = async () => {
-      const all = await this.client.do('answeredSoFar');
-      return (all[`http ${address}`] ?? 0) + (all[`https ${address}`] ?? 0);
-    };
-    const goal = (await count()) + more;
-    while ((await count()) < goal) await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-
-  /** What Prometheus knows of pods when it has seen all of them twice. */
-  async scrape(pods: readonly PlayedPod[]): Promise<Story['scraped']> {
-    if (!there.includes('metrics') || !prometheusInstalled) return { up: [], targetsUp: [], requests: [], builds: [] };
-    const targets = pods.map(({ address }) => `${address}:${planned.metrics.adminPort}`);
-    const prometheus = await startPrometheus(
-      join(this.#folder, 'prometheus'),
-      this.#network.node,
-      this.kubelet,
-      targets,
-    );
-    this.#prometheus = prometheus;
-    const seenTwice = async () =>
-      (await prometheus.query('count_over_time(shop_requests_total[1m])')).filter(({ value }) => value > 1).length;
-    while ((await seenTwice()) < pods.length) await new Promise((resolve) => setTimeout(resolve, 100));
-    return {
-      up: await prometheus.query('up{target=""}'),
-      targetsUp: await prometheus.query('up{target!=""}'),
-      requests: await prometheus.query('shop_requests_total'),
-      builds: await prometheus.query('portico_build_info'),
-    };
-  }
-
-  /** Nothing is left running, mounted or lying about, however far it came. */
-  async clear(): Promise<void> {
-    await Promise.all(this.#pods.map((pod) => pod.kill()));
-    await Promise.all([this.#prometheus?.stop(), this.kubelet.stop(), this.client.stop()]);
-    this.#network.close();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  /** As it is in the manifest, but for roles that this version lacks, and a shorter preStop. */
-  #deployment() {
-    const deployment = deploymentIn(this.#manifests);
-    const pod = deployment.template.spec;
-    const initContainers = pod.initContainers.filter(({ name }) => sidecars.includes(name));
-    const containers = pod.containers.map((app) => ({ ...app, lifecycle: { preStop: { sleep: { seconds: 2 } } } }));
-    return { ...deployment, template: { ...deployment.template, spec: { ...pod, initContainers, containers } } };
-  }
-
-  /** As they are in the manifest, but for where the log store is. */
-  #configMaps() {
-    const store = `http://${this.#network.node.address}:${storePort}`;
-    return Object.fromEntries(
-      Object.entries(configMapsOf(this.#manifests)).map(([name, data]) => [
-        name,
-        Object.fromEntries(
-          Object.entries(data).map(([file, text]) => [file, text.replaceAll('https://logs.example:9200', store)]),
-        ),
-      ]),
-    );
-  }
+/** What Prometheus knows of pods when it has seen all of them twice. */
+async function scrape(stage: Stage, pods: readonly PlayedPod[]): Promise<Story['scraped']> {
+  if (!there.includes('metrics') || !prometheusInstalled) return { up: [], targetsUp: [], requests: [], builds: [] };
+  const prometheus = await stage.startPrometheus(pods, planned.metrics.adminPort);
+  const seenTwice = async () =>
+    (await prometheus.query('count_over_time(shop_requests_total[1m])')).filter(({ value }) => value > 1).length;
+  while ((await seenTwice()) < pods.length) await new Promise((resolve) => setTimeout(resolve, 100));
+  return {
+    up: await prometheus.query('up{target=""}'),
+    targetsUp: await prometheus.query('up{target!=""}'),
+    requests: await prometheus.query('shop_requests_total'),
+    builds: await prometheus.query('portico_build_info'),
+  };
 }
