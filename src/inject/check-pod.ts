@@ -15,6 +15,10 @@ export function checkPod(sheet: ManifestSheet, pod: MapPlace, options: InjectOpt
   if ((data['os'] as PlainMap | undefined)?.['name'] === 'windows') {
     sheet.fault(sheet.valueNode(node, 'os'), 'the image of Portico is for Linux');
   }
+  const grace = data['terminationGracePeriodSeconds'] ?? 0;
+  if (typeof grace !== 'number') {
+    sheet.fault(sheet.valueNode(node, 'terminationGracePeriodSeconds'), 'must be a number of seconds, such as 30');
+  }
   checkNames(sheet, pod);
   checkPorts(sheet, pod, options);
   checkSysctls(sheet, pod, options);

@@ -67,6 +67,13 @@ describe.each(everyFile)('deploy/%s', (file) => {
   });
 });
 
+it('the instructions name this version', () => {
+  const tags = [...readFileSync(new URL('README.md', folder), 'utf8').matchAll(/portico:(\d\S+)/g)].map(
+    ([, tag]) => tag,
+  );
+  expect(new Set(tags)).toEqual(new Set([version]));
+});
+
 describe.each(pods)('the pod of deploy/%s', (file) => {
   const all = readManifests(new URL(file, folder));
   const deployment = deploymentIn(all);
