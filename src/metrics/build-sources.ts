@@ -10,11 +10,12 @@ export interface Sources {
 
 /** Each is loaded only when it is configured. */
 export async function buildSources(config: MetricsConfig, deps: FamilySourceDeps): Promise<Sources> {
-  const { health, process, pressure } = config;
+  const { health, process, pressure, derived } = config;
   const healthSource =
     health === undefined ? undefined : (await import('./health/index.ts')).createHealthSource(health, deps);
   const all: FamilySource[] = [];
   if (process !== undefined) all.push((await import('./process/index.ts')).createProcessSource(process, deps));
   if (pressure !== undefined) all.push((await import('./pressure/index.ts')).createPressureSource(pressure, deps));
+  if (derived !== undefined) all.push((await import('./derived/index.ts')).createDerivedSource(derived, deps));
   return { all: healthSource === undefined ? all : [healthSource, ...all], health: healthSource };
 }

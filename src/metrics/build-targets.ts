@@ -7,28 +7,25 @@ import type { Admit } from './series-table.ts';
 /** Longest line of an exposition, in bytes. */
 const maxLineLength = 64 * 1024;
 
-/** @param podLabels labels of the pod as they are now */
-export function buildTargets(config: MetricsConfig, podLabels: ReadonlyMap<string, string>): Target[] {
-  return config.targets.map((target) => new Target(targetOptions(target), admitFor(target, config, podLabels)));
+export function buildTargets({ targets }: MetricsConfig): Target[] {
+  return targets.map((target) => new Target(targetOptions(target), admitFor(target)));
 }
 
-/** Pod first, then the labels of all, then those of the target: the nearer to the target, the more it counts. */
-export function admitFor(
-  target: TargetConfig,
-  { labels }: MetricsConfig,
-  podLabels: ReadonlyMap<string, string>,
-): Admit {
+/** What becomes of a target's series, for labels that all have: those of the target win over them. */
+function admitFor(target: TargetConfig): (labels: ReadonlyMap<string, string>) => Admit {
   const { limits, metric_relabel_configs: rules, label_clash: clash } = target;
-  return admitWith({
-    added: new Map([...podLabels, ...labels, ...target.labels]),
-    clash,
-    relabel: rules.length === 0 ? undefined : compileRelabel(rules),
-    limits: {
-      labels: limits.label_limit,
-      labelNameLength: limits.label_name_length_limit,
-      labelValueLength: limits.label_value_length_limit,
-    },
-  });
+  const relabel = rules.length === 0 ? undefined : compileRelabel(rules);
+  return (labels) =>
+    admitWith({
+      added: new Map([...labels, ...target.labels]),
+      clash,
+      relabel,
+      limits: {
+        labels: limits.label_limit,
+        labelNameLength: limits.label_name_length_limit,
+        labelValueLength: limits.label_value_length_limit,
+      },
+    });
 }
 
 function targetOptions(target: TargetConfig): TargetOptions {

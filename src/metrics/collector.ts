@@ -8,7 +8,7 @@ import { mergeFamilies } from './merge-families.ts';
 import { ownFamilies } from './own-families.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
 import { ScrapeLog } from './scrape-log.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot } from './push/snapshot.ts';
 import type { Target } from './scrape/target.ts';
 
 export interface CollectorParts {
@@ -22,7 +22,7 @@ export interface CollectorParts {
 export interface Collected {
   readonly targets: readonly Target[];
   readonly sources: readonly FamilySource[];
-  /** Labels of what is not scraped; targets add theirs by themselves. */
+  /** Labels of all series; the same map as long as nothing changes. */
   readonly labels: () => ReadonlyMap<string, string>;
 }
 
@@ -65,17 +65,20 @@ export class Collector {
   async #collect(budget: number): Promise<Snapshot> {
     const { targets, sources, labels } = this.#collected;
     const { stats, scrapeStats, clock } = this.#parts;
+    const added = labels();
+    for (const target of targets) target.relabel(added);
     const [results, fromSources] = await Promise.all([
       Promise.all(targets.map((target) => target.scrape(budget))),
       Promise.all(sources.map((source) => this.#ask(source))),
     ]);
-    for (const result of results) {
+    // A target may have been configured away meanwhile; it was forgotten then, and stays so.
+    const names = new Set(this.#collected.targets.map(({ options }) => options.name));
+    for (const result of results.filter(({ target }) => names.has(target))) {
       scrapeStats.scraped(result);
       this.#scrapeLog.scraped(result);
     }
     // The app's own families come first; what is said of this process knows of the scrapes, so it is asked last.
     const own = await ownFamilies(stats);
-    const added = labels();
     const merged = mergeFamilies([
       ...results.map(({ families }) => families),
       ...[...fromSources, own].map((families) => addToFamilies(families, added)),

@@ -1,10 +1,14 @@
 import * as v from 'valibot';
 import { byteSize, doc, duration, headerName, integer, name } from '../options/index.ts';
 import { roleSchema } from '../role/role-schema.ts';
+import { derivedSchema } from './derived/config.ts';
 import { healthSchema } from './health/config.ts';
+import { podSchema } from '../pod/config.ts';
 import { labelClashPolicies } from './label-clash.ts';
+import { isPodValue, podFacts } from './pod-labels.ts';
 import { pressureSchema } from './pressure/config.ts';
 import { processSchema } from './process/config.ts';
+import { pushSchema } from './push/config.ts';
 import { relabelRulesSchema } from './relabel/config.ts';
 
 const url = v.pipe(
@@ -157,9 +161,27 @@ export const metricsEntries = {
     [{ name: 'app', url: 'http://127.0.0.1:8080/metrics' }],
   ),
   labels: v.optional(doc('Added to all series, own ones as well.', labelsSchema), {}),
+  pod: v.optional(doc('Where the sidecar learns which pod it is in.', podSchema), {}),
+  pod_labels: v.optional(
+    doc(
+      'Labels that say which pod a series is from, each with what of the pod it is: name, namespace, uid, ip, node, container, `labels.KEY` or `annotations.KEY`. What is not known is left out.',
+      v.record(
+        labelName,
+        v.pipe(
+          v.string('must be text'),
+          v.check(isPodValue, `must be one of ${podFacts.join(', ')}, labels.KEY or annotations.KEY`),
+        ),
+      ),
+    ),
+    { pod: 'name', namespace: 'namespace', node: 'node' },
+  ),
   health: v.optional(doc('Health checks of the app, as metrics and for `/ready`.', healthSchema)),
   process: v.optional(doc('What the process of the app uses, read from /proc.', processSchema)),
   pressure: v.optional(doc('What the control group of the app uses and waits for.', pressureSchema)),
+  derived: v.optional(doc('Metrics made of lines of the app’s logs and of JSON.', derivedSchema)),
+  push: v.optional(
+    doc('Sends all that the page has, besides showing it. A change takes effect at the next start.', pushSchema),
+  ),
   scrape_interval: v.optional(
     doc(
       '0 scrapes the targets whenever somebody asks for the page; otherwise they are scraped so often, and the page is what the last scrape brought.',

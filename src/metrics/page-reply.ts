@@ -3,7 +3,7 @@ import { escapeFamilies } from './exposition/escape-families.ts';
 import { negotiate } from './exposition/negotiate.ts';
 import { renderOpenMetrics } from './exposition/render-openmetrics.ts';
 import { renderText } from './exposition/render-text.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot } from './push/snapshot.ts';
 
 /** The page in the format that the scraper asked for. */
 export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {

@@ -1,17 +1,21 @@
+import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
+import { PodMetadata } from '../pod/index.ts';
 import type { Role, RoleParts, RunningRole } from '../role/role.ts';
+import { addedLabels } from './added-labels.ts';
 import { buildSources, type Sources } from './build-sources.ts';
 import { buildTargets } from './build-targets.ts';
 import { Collector, type Collected } from './collector.ts';
 import { metricsSchema, type MetricsConfig } from './config.ts';
 
 import { pageReply } from './page-reply.ts';
+import type { Push } from './push/index.ts';
 import { scrapeBudget } from './scrape-budget.ts';
 import { scrapeStats } from './scrape-stats.ts';
 import type { Target } from './scrape/target.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot } from './push/snapshot.ts';
 
 /** `portico metrics`: the monitoring sidecar. */
 export const metrics: Role<MetricsConfig> = {
@@ -21,9 +25,18 @@ export const metrics: Role<MetricsConfig> = {
   async start(loaded, parts) {
     // V8 lets a heap double before it collects, which a page of 50,000 series turns into 80 MB. A collection takes 5 ms.
     setFlagsFromString('--heap-growing-percent=10');
-    return new MetricsRole(loaded, parts, await buildSources(loaded.config, parts));
+    const push = await startPush(loaded.config, parts);
+    const sources = await buildSources(loaded.config, parts);
+    return new MetricsRole(loaded, parts, { push, sources, pod: await startPod(loaded) });
   },
 };
+
+/** What takes time to start. */
+interface Started {
+  readonly push: Push | undefined;
+  readonly sources: Sources;
+  readonly pod: PodMetadata;
+}
 
 class MetricsRole implements RunningRole<MetricsConfig> {
   readonly endpoints: readonly AdminEndpoint[];
@@ -32,21 +45,30 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   #loaded: LoadedRoleConfig<MetricsConfig>;
   #targets: readonly Target[];
   #sources: Sources;
+  #pod: PodMetadata;
+  #labels: () => ReadonlyMap<string, string>;
+  readonly #push: Push | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #pushTimer: NodeJS.Timeout | undefined;
+  #pushClosed: Promise<void> | undefined;
   /** With an interval: what the last scrape brought. */
   #last: Snapshot | undefined;
 
-  constructor(loaded: LoadedRoleConfig<MetricsConfig>, parts: RoleParts, sources: Sources) {
+  constructor(loaded: LoadedRoleConfig<MetricsConfig>, parts: RoleParts, { push, sources, pod }: Started) {
     this.#parts = parts;
     this.#loaded = loaded;
-    this.#targets = buildTargets(loaded.config, new Map());
+    this.#targets = buildTargets(loaded.config);
+    this.#pod = pod;
+    this.#labels = addedLabels(loaded.config, pod);
     this.#sources = sources;
+    this.#push = push;
     const instance = (name: string) => this.#config.targets.find((target) => target.name === name)?.url.host ?? '';
     const { log, stats, clock } = parts;
     const collectorParts = { log: log.child('metrics'), stats, clock, scrapeStats: scrapeStats(stats, instance) };
     this.#collector = new Collector(collectorParts, this.#collected());
     this.endpoints = [this.#page()];
     this.#keepScraping();
+    this.#keepPushing();
   }
 
   ready(): boolean {
@@ -57,24 +79,38 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     const targets = this.#targets;
     const sources = this.#sources;
     // Checks that nobody changed go on, so that the app does not look unchecked for a moment.
-    const kept = sourceOptions.every((name) => asWritten(this.#loaded, name) === asWritten(loaded, name));
+    const before = this.#loaded;
+    const kept = sourceOptions.every((name) => asWritten(before, name) === asWritten(loaded, name));
+    const pod = await startPod(loaded);
     if (!kept) this.#sources = await buildSources(loaded.config, this.#parts);
+    this.#pod.stop();
+    this.#pod = pod;
+    this.#labels = addedLabels(loaded.config, pod);
     this.#loaded = loaded;
-    this.#targets = buildTargets(loaded.config, new Map());
+    this.#targets = buildTargets(loaded.config);
     this.#collector.replace(this.#collected());
     this.#keepScraping();
     // A scrape that is under way ends as it began.
     void this.#collector.settled().then(() => close(targets, kept ? undefined : sources));
-    return [];
+    // Queues on the disk have one owner, so that the old push would have to end before the new one can be tried.
+    const samePush = asWritten(before, 'push') === asWritten(loaded, 'push');
+    return samePush ? [] : ['push has changed, which takes effect at the next start'];
   }
 
-  /** The last page may be asked for until the end: there is nothing to wait for. */
-  drain(): Promise<number> {
-    return Promise.resolve(0);
+  /** The last page may be asked for until the end. What is pushed gets a last snapshot, and the time that its outputs have for it. */
+  async drain(): Promise<number> {
+    clearInterval(this.#pushTimer);
+    // Not awaited: a queue that is full may hold it back until the outputs are closed.
+    if (this.#push !== undefined) void this.#push.offer(await this.#collector.collect(lastScrape));
+    await this.#closePush();
+    return 0;
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    clearInterval(this.#pushTimer);
+    await this.#closePush();
+    this.#pod.stop();
     await close(this.#targets, this.#sources);
   }
 
@@ -83,7 +119,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   }
 
   #collected(): Collected {
-    return { targets: this.#targets, sources: this.#sources.all, labels: () => this.#config.labels };
+    return { targets: this.#targets, sources: this.#sources.all, labels: this.#labels };
   }
 
   #page(): AdminEndpoint {
@@ -105,16 +141,62 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     const { scrape_interval: interval } = this.#config;
     if (interval === 0) return;
     const scrape = async () => {
-      const snapshot = await this.#collector.collect();
-      // Meanwhile another configuration may say that the page is made when it is asked for.
-      if (this.#config.scrape_interval > 0) this.#last = snapshot;
+      try {
+        const snapshot = await this.#collector.collect();
+        // Meanwhile another configuration may say that the page is made when it is asked for.
+        if (this.#config.scrape_interval > 0) this.#last = snapshot;
+      } catch (error) {
+        this.#parts.log.error('no page was made', { error });
+      }
     };
     this.#timer = setInterval(() => void scrape(), interval);
     void scrape();
   }
+
+  /** The first snapshot goes at once, the others at the interval that the configuration of the start says. */
+  #keepPushing(): void {
+    const { push } = this.#config;
+    const to = this.#push;
+    if (push === undefined || to === undefined) return;
+    let waiting = false;
+    const offer = async () => {
+      // A queue that is full holds a snapshot back: there is no use in a second one behind it.
+      if (waiting) return;
+      waiting = true;
+      try {
+        await to.offer(await this.#collector.collect());
+      } catch (error) {
+        this.#parts.log.error('nothing was pushed', { error });
+      } finally {
+        waiting = false;
+      }
+    };
+    this.#pushTimer = setInterval(() => void offer(), push.interval);
+    void offer();
+  }
+
+  #closePush(): Promise<void> {
+    this.#pushClosed ??= this.#push?.close() ?? Promise.resolve();
+    return this.#pushClosed;
+  }
 }
 
-const sourceOptions = ['health', 'process', 'pressure'] as const;
+/** Milliseconds that the app has for its last scrape, when the sidecar ends. */
+const lastScrape = 1000;
+
+function startPod({ config, folder }: LoadedRoleConfig<MetricsConfig>): Promise<PodMetadata> {
+  return PodMetadata.start(config.pod, {
+    environment: process.env,
+    resolvePath: (path) => resolve(folder, path),
+  });
+}
+
+/** Loaded only when it is configured. */
+async function startPush({ push }: MetricsConfig, parts: RoleParts): Promise<Push | undefined> {
+  return push === undefined ? undefined : (await import('./push/index.ts')).createPush(push, parts);
+}
+
+const sourceOptions = ['health', 'process', 'pressure', 'derived'] as const;
 
 function asWritten(loaded: LoadedRoleConfig<MetricsConfig>, option: string): string | undefined {
   return JSON.stringify(loaded.written([option]));

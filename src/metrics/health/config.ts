@@ -5,7 +5,10 @@ const status = v.union(
   [
     integer(100, 599),
     v.pipe(
-      v.strictObject({ min: integer(100, 599), max: integer(100, 599) }),
+      v.strictObject({
+        min: doc('Lowest status.', integer(100, 599)),
+        max: doc('Highest status.', integer(100, 599)),
+      }),
       v.check(({ min, max }) => min <= max, 'min must not be larger than max'),
     ),
   ],

@@ -50,7 +50,7 @@ export async function fetchExposition(
       return { bodySize: await readBody(response, options, open) };
     } finally {
       // A body that was read to its end has given its connection back; any other is of no more use.
-      if (!response.complete) response.destroy();
+      if (!response.readableEnded) response.destroy();
     }
   } catch (error) {
     if (late.signal.aborted)

@@ -45,17 +45,23 @@ export interface ScrapeResult {
 /** One app that is scraped, with what is remembered of its series. */
 export class Target {
   readonly options: TargetOptions;
+  readonly #admitFor: (labels: ReadonlyMap<string, string>) => Admit;
+  #labels: ReadonlyMap<string, string> = new Map();
   #table: SeriesTable;
   #agent: HttpAgent | HttpsAgent | undefined;
 
-  constructor(options: TargetOptions, admit: Admit) {
+  /** @param admitFor what becomes of a series, when all series get these labels */
+  constructor(options: TargetOptions, admitFor: (labels: ReadonlyMap<string, string>) => Admit) {
     this.options = options;
-    this.#table = new SeriesTable(admit);
+    this.#admitFor = admitFor;
+    this.#table = new SeriesTable(admitFor(this.#labels));
   }
 
-  /** Series are enriched in another way from now on. */
-  readmit(admit: Admit): void {
-    this.#table = new SeriesTable(admit);
+  /** All series get these labels from now on. */
+  relabel(labels: ReadonlyMap<string, string>): void {
+    if (labels === this.#labels) return;
+    this.#labels = labels;
+    this.#table = new SeriesTable(this.#admitFor(labels));
   }
 
   /**

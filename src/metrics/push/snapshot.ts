@@ -1,6 +1,6 @@
-import type { MetricFamily } from './family.ts';
+import type { MetricFamily } from '../family.ts';
 
-/** All families of one time. */
+/** All metrics of one moment. */
 export interface Snapshot {
   readonly families: readonly MetricFamily[];
   /** Milliseconds since 1970. */

@@ -1,0 +1,156 @@
+import type { FamilySourceDeps } from '../family-source.ts';
+import { TellOnce } from '../tell-once.ts';
+import { countSamples, readBatch, splitIntoBatches, writeBatch, type Batch, type BatchFamily } from './batch.ts';
+import type { OutputConfig } from './config.ts';
+import { judgeAnswer, pause, type PushVerdict } from './judge-answer.ts';
+import type { PushQueue } from './memory-queue.ts';
+import type { PushStats } from './push-stats.ts';
+import type { RemoteWriteVersion } from './remote-write.ts';
+import { sendBatch } from './send-batch.ts';
+import { SeriesLedger } from './series-ledger.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export type PushDeps = Pick<FamilySourceDeps, 'log' | 'stats' | 'clock' | 'random'>;
+
+/** Delivers snapshots to one receiver, one batch after the other, so that the samples of a series arrive in their order. */
+export class PushOutput {
+  readonly #config: OutputConfig;
+  readonly #deps: PushDeps;
+  readonly #queue: PushQueue;
+  readonly #stats: PushStats;
+  readonly #once: TellOnce;
+  readonly #ledger: SeriesLedger;
+  readonly #stop = new AbortController();
+  readonly #delivering: Promise<void>;
+  #version: RemoteWriteVersion;
+  /** Appends go one after the other: a queue that blocks holds the next one back. */
+  #storing: Promise<void> = Promise.resolve();
+  #ending = false;
+
+  constructor(config: OutputConfig, deps: PushDeps, queue: PushQueue, stats: PushStats) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#queue = queue;
+    this.#stats = stats;
+    this.#once = new TellOnce(deps.log);
+    this.#version = config.version;
+    // With OTLP these are attributes of the resource.
+    this.#ledger = new SeriesLedger(config.protocol === 'otlp_http' ? {} : config.external_labels);
+    this.#delivering = this.#deliver();
+  }
+
+  /** Resolves when all of it waits in the queue, or was counted as dropped. */
+  offer(snapshot: Snapshot): Promise<void> {
+    return this.#store(this.#ledger.take(snapshot));
+  }
+
+  /** Ends all series, tries for a while to deliver what waits, and leaves the rest to the queue. */
+  async close(): Promise<void> {
+    const limit = setTimeout(() => this.#stop.abort(), this.#config.close_timeout);
+    const stored = this.#store(this.#ledger.end(this.#deps.clock.now()));
+    // A queue that blocks may not have room before the end.
+    await Promise.race([stored, aborted(this.#stop.signal)]);
+    this.#ending = true;
+    if (this.#queue.depth.records === 0) this.#stop.abort();
+    await this.#delivering;
+    clearTimeout(limit);
+    this.#stop.abort();
+    await this.#queue.close();
+  }
+
+  #store(families: readonly BatchFamily[]): Promise<void> {
+    this.#storing = this.#storing.then(async () => {
+      for (const batch of splitIntoBatches(families, this.#config.max_samples_per_send)) {
+        const outcome = await this.#queue.append(writeBatch(batch));
+        if (outcome === 'too_large') this.#stats.dropped('too_large').add();
+        else if (outcome === 'failed') this.#stats.dropped('disk').add();
+        this.#showDepth();
+      }
+    });
+    return this.#storing;
+  }
+
+  async #deliver(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const record = await this.#queue.next();
+      if (record === undefined) {
+        if (this.#ending) return;
+        await Promise.race([this.#queue.arrival(), aborted(this.#stop.signal)]);
+        continue;
+      }
+      if (!(await this.#deliverOne(readBatch(record.bytes)))) return;
+      this.#queue.acknowledge(record.sequence);
+      this.#showDepth();
+    }
+  }
+
+  /** @returns false when it was stopped before the batch was settled */
+  async #deliverOne(batch: Batch): Promise<boolean> {
+    for (let failures = 0; ;) {
+      const verdict = await this.#attempt(batch);
+      if (this.#stop.signal.aborted && verdict.kind !== 'delivered') return false;
+      switch (verdict.kind) {
+        case 'delivered':
+          this.#once.well('retry');
+          this.#stats.sent.add(countSamples(batch));
+          return true;
+        case 'drop':
+          this.#stats.dropped('refused').add();
+          this.#once.warn('drop', 'the receiver refuses metrics: they are dropped', this.#about(verdict.reason));
+          return true;
+        case 'downgrade':
+          this.#version = '1.0';
+          this.#deps.log.info('the receiver does not take remote write 2.0: going on with 1.0', this.#about());
+          break;
+        case 'retry': {
+          failures++;
+          this.#stats.failed.add();
+          this.#once.warn('retry', 'metrics cannot be pushed at the moment', this.#about(verdict.reason));
+          await sleep(pause(failures, verdict.after, this.#config, this.#deps.random()), this.#stop.signal);
+          if (this.#stop.signal.aborted) return false;
+        }
+      }
+    }
+  }
+
+  async #attempt(batch: Batch): Promise<PushVerdict> {
+    const { protocol } = this.#config;
+    try {
+      const { status, headers } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
+      const written = headers['x-prometheus-remote-write-samples-written'];
+      if (typeof written === 'string' && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
+      const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
+      return judgeAnswer(status, headers['retry-after'], this.#deps.clock.now(), mayDowngrade);
+    } catch (error) {
+      return { kind: 'retry', after: undefined, reason: (error as Error).message };
+    }
+  }
+
+  #about(reason?: string): Record<string, unknown> {
+    return { output: this.#config.name, ...(reason !== undefined && { reason }) };
+  }
+
+  #showDepth(): void {
+    const { records, bytes } = this.#queue.depth;
+    this.#stats.waiting.set(records);
+    this.#stats.waitingBytes.set(bytes);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+  });
+}

@@ -1,0 +1,31 @@
+import type { CounterHandle, GaugeHandle, Stats } from '../../stats/index.ts';
+
+/** What is known about one output. */
+export interface PushStats {
+  readonly sent: CounterHandle;
+  readonly written: CounterHandle;
+  readonly failed: CounterHandle;
+  dropped(reason: 'refused' | 'queue_full' | 'damaged' | 'too_large' | 'disk'): CounterHandle;
+  readonly waiting: GaugeHandle;
+  readonly waitingBytes: GaugeHandle;
+}
+
+export function pushStats(stats: Stats, output: string): PushStats {
+  const dropped = stats.counter(
+    'portico_metrics_push_dropped_batches_total',
+    'Batches that were never delivered: refused by the receiver, too many or too large for the queue, damaged or refused by the disk.',
+    ['output', 'reason'],
+  );
+  const counter = (name: string, doc: string) => stats.counter(name, doc, ['output']).with({ output });
+  return {
+    sent: counter('portico_metrics_push_samples_total', 'Samples that the receiver has taken.'),
+    written: counter(
+      'portico_metrics_push_samples_written_total',
+      'Samples that the receiver says it has written, if it says so (X-Prometheus-Remote-Write-Samples-Written).',
+    ),
+    failed: counter('portico_metrics_push_failures_total', 'Attempts that failed and are made again.'),
+    dropped: (reason) => dropped.with({ output, reason }),
+    waiting: stats.gauge('portico_metrics_push_waiting_batches', 'Batches that wait.', ['output']).with({ output }),
+    waitingBytes: stats.gauge('portico_metrics_push_waiting_bytes', 'Bytes that wait.', ['output']).with({ output }),
+  };
+}
