@@ -36,6 +36,7 @@ export function editPod(sheet: ManifestSheet, workload: Workload, options: Injec
   const context = {
     chosen,
     image: options.image,
+    appContainer: String(app.container.data['name']),
     configMap: options.configMap ?? `${name}-portico`,
     tlsSecret: options.tlsSecret,
     httpName: movedName ?? 'http',

@@ -25,6 +25,8 @@ export interface SidecarContext {
   /** Everybody who is added. */
   readonly chosen: readonly Role[];
   readonly image: string;
+  /** Name of the container that logs and metrics are about. */
+  readonly appContainer: string;
   readonly configMap: string;
   readonly tlsSecret: string | undefined;
   /** Name of the port that Services look for: that of the app, which stands behind the front door now. */
@@ -47,6 +49,7 @@ export function sidecarOf(role: Role, context: SidecarContext): PlainMap {
       fieldEnv('POD_UID', 'metadata.uid'),
       fieldEnv('POD_IP', 'status.podIP'),
       fieldEnv('NODE_NAME', 'spec.nodeName'),
+      { name: 'CONTAINER_NAME', value: context.appContainer },
     ],
     ports: portsOf(role, context),
     startupProbe: { ...probe('/ready'), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 60 },

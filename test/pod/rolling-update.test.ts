@@ -88,6 +88,7 @@ describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played
         ['shop-1', 'shop-2'].flatMap((pod) => targets.map((name) => `${pod} ${name}`)).sort(),
       );
       expect(story.scraped.requests.map(({ labels }) => labels['pod']).sort()).toEqual(['shop-1', 'shop-2']);
+      expect(story.scraped.requests.map(({ labels }) => labels['app'])).toEqual(['shop', 'shop']);
       expect(Math.min(...story.scraped.requests.map(({ value }) => value))).toBeGreaterThan(0);
       expect(story.scraped.builds.map(({ labels }) => labels['container']).sort()).toEqual(
         ['shop-1', 'shop-2'].flatMap(() => sidecars).sort(),
