@@ -27,7 +27,8 @@ export const roles: Readonly<Record<Role, RolePlan>> = {
     adminPort: 9091,
     requests: { cpu: '50m', memory: '96Mi' },
     limits: { cpu: '500m', memory: '256Mi' },
-    stopSeconds: 10,
+    // drain.drain_time of 25 s, and 5 s to spare.
+    stopSeconds: 30,
   },
   metrics: {
     container: 'portico-metrics',
