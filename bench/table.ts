@@ -51,6 +51,11 @@ export function renderTable(rows: readonly Row[]): string {
     show(row.p999),
     row.rss.toFixed(0),
   ]);
+  return renderColumns(head, body);
+}
+
+/** A Markdown table that is also readable as it is: names to the left, figures to the right. */
+export function renderColumns(head: readonly string[], body: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]!.length)));
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' | ')} |`;
@@ -62,7 +67,7 @@ function show(value: number): string {
   return Number.isNaN(value) ? '-' : value.toFixed(1);
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

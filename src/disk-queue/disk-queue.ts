@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { AcknowledgedFile } from './acknowledged-file.ts';
 import type { DiskQueueConfig } from './config.ts';
 import { systemFiles, type QueueFiles } from './queue-files.ts';
+import type { AppendOutcome, QueueObserver } from './queue-observer.ts';
 import { frameHead } from './record-frame.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -11,24 +12,6 @@ export interface QueuedRecord {
   /** Grows by one from record to record, also over restarts. */
   readonly sequence: number;
   readonly bytes: Buffer;
-}
-
-/**
- * `stored`: it will be read, also after a crash. `too_large`: larger than a quarter of the queue. `failed`: the disk refused it,
- * and {@link QueueObserver.failed} was told why. `closed`: the queue was closed before.
- */
-export type AppendOutcome = 'stored' | 'too_large' | 'failed' | 'closed';
-
-/** Told of what goes wrong. */
-export interface QueueObserver {
-  /** Records that were given up for newer ones. */
-  dropped(records: number): void;
-  /** Records that are not on the disk as they were written, or not at all. */
-  damaged(records: number): void;
-  /** Bytes at the end that a crash has left of a record whose writer was never told that it is stored. */
-  torn(bytes: number): void;
-  /** The disk refused to take something: full, read-only, broken. */
-  failed(error: NodeJS.ErrnoException): void;
 }
 
 /** Milliseconds after which a full disk is tried again when the writer is to wait. */
@@ -122,7 +105,10 @@ export class DiskQueue {
    */
   async next(): Promise<QueuedRecord | undefined> {
     if (this.#closed) return undefined;
-    return this.#reader.next((records) => this.#observer.damaged(records));
+    return this.#reader.next((records) => {
+      // A file that is closed while it is read is not damaged.
+      if (!this.#closed) this.#observer.damaged(records);
+    });
   }
 
   /** Resolves when there may be something to read, or when the queue is closed. */
@@ -230,6 +216,7 @@ export class DiskQueue {
     if (records > 0) this.#observer.dropped(records);
     this.#segments.splice(this.#segments.indexOf(segment), 1);
     await this.#writer.leave(segment);
+    await this.#reader.leave(segment);
     await this.#files.remove(segment.path).catch((error: NodeJS.ErrnoException) => this.#observer.failed(error));
   }
 
@@ -239,8 +226,9 @@ export class DiskQueue {
       const oldest = this.#segments[0]!;
       if (oldest.end > this.#acknowledged.value + 1 || this.#writer.isWriting(oldest)) return;
       this.#segments.shift();
-      const removal = this.#files
-        .remove(oldest.path)
+      const removal = this.#reader
+        .leave(oldest)
+        .then(() => this.#files.remove(oldest.path))
         .catch((error: NodeJS.ErrnoException) => this.#observer.failed(error))
         .finally(() => this.#removing.delete(removal));
       this.#removing.add(removal);

@@ -2,3 +2,4 @@
 export * from './config.ts';
 export * from './disk-queue.ts';
 export type { QueueFile, QueueFiles } from './queue-files.ts';
+export type * from './queue-observer.ts';

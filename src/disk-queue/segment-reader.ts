@@ -55,9 +55,15 @@ export class SegmentReader {
     }
   }
 
+  /** The file is about to be removed: as long as somebody has it open, its bytes stay on the disk. */
+  async leave(segment: Segment): Promise<void> {
+    if (this.#open?.segment === segment) await this.close();
+  }
+
   async close(): Promise<void> {
-    await this.#open?.file.close().catch(() => {});
+    const open = this.#open;
     this.#open = undefined;
+    await open?.file.close().catch(() => {});
   }
 
   #findPlace(): Place | undefined {

@@ -10,10 +10,20 @@ export interface LogSource {
   readonly input: string;
 }
 
+/** What the container runtime has put before every line of an app's output; not part of the text. */
+export interface CriPrefix {
+  /** RFC 3339 with up to nanoseconds, as it stands in the file: that of the first line of the record. */
+  readonly time: string;
+  readonly stream: 'stdout' | 'stderr';
+}
+
 /** One or several lines of a file that belong together, undecoded as to their meaning. */
 export interface RawRecord {
   readonly source: LogSource;
-  /** Offset in bytes of the first byte, and of the byte after the line end of the last line. */
+  /**
+   * Offset in bytes of the first byte, and of the byte after the line end of the last line. No two records of a source end
+   * at the same place; with two streams in one file, records may overlap and come out of the order of their ends.
+   */
   readonly start: number;
   readonly end: number;
   /** Without the last line end. Bytes that are not UTF-8 stand as `\xNN`, and `escaped` says so. */
@@ -23,6 +33,8 @@ export interface RawRecord {
   readonly cut: number;
   /** When it was read, milliseconds since 1970. */
   readonly readAt: number;
+  /** Given for inputs with `format: cri`, except for lines that are not of that format. */
+  readonly cri?: CriPrefix | undefined;
 }
 
 /** A record on its way to the store. */

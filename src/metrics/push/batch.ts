@@ -1,4 +1,4 @@
-import type { MetricFamily, MetricType } from '../family.ts';
+import type { MetricType } from '../family.ts';
 
 /** What is pushed at once, in a form that fits every protocol, and that waits in the queue as JSON. */
 export interface Batch {
@@ -18,7 +18,7 @@ export interface BatchSample {
   readonly name: string;
   /** Name, value, name, value …; sorted by name, none empty. */
   readonly labels: readonly string[];
-  /** As in {@link MetricFamily}, or {@link stale}. */
+  /** As the app wrote it, or {@link stale}. */
   readonly value: string;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -64,8 +64,14 @@ export function countSamples({ families }: Batch): number {
   return families.reduce((sum, { samples }) => sum + samples.length, 0);
 }
 
-export function readBatch(bytes: Buffer): Batch {
-  return JSON.parse(bytes.toString()) as Batch;
+/** @returns undefined for what is none: a queue may hold what another version has written */
+export function readBatch(bytes: Buffer): Batch | undefined {
+  try {
+    const batch = JSON.parse(bytes.toString()) as Batch | null;
+    return Array.isArray(batch?.families) ? batch : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function writeBatch(batch: Batch): Buffer {

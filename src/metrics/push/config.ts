@@ -35,7 +35,7 @@ const outputSchema = v.pipe(
     ),
     version: v.optional(
       doc(
-        'Version of remote write; 2.0 becomes 1.0 when the receiver answers 415.',
+        'Version of remote write; 2.0 becomes 1.0 when the receiver answers 415, or does not say how much it has written.',
         v.picklist(['2.0', '1.0'], 'must be 2.0 or 1.0'),
       ),
       '2.0',

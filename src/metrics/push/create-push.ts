@@ -1,4 +1,5 @@
 import { DiskQueue } from '../../disk-queue/index.ts';
+import { TellOnce } from '../tell-once.ts';
 import type { PushConfig } from './config.ts';
 import { MemoryQueue } from './memory-queue.ts';
 import { PushOutput, type PushDeps } from './push-output.ts';
@@ -18,6 +19,7 @@ export async function createPush({ outputs }: PushConfig, deps: PushDeps): Promi
     outputs.map(async (config) => {
       const stats = pushStats(deps.stats, config.name);
       const about = { output: config.name };
+      const once = new TellOnce(deps.log);
       const full = (records: number) => stats.dropped('queue_full').add(records);
       const queue =
         config.queue === undefined
@@ -26,7 +28,8 @@ export async function createPush({ outputs }: PushConfig, deps: PushDeps): Promi
               dropped: full,
               damaged: (records) => stats.dropped('damaged').add(records),
               torn: (bytes) => deps.log.info('the end of the queue was cut off by a crash', { ...about, bytes }),
-              failed: ({ message }) => deps.log.warn('the disk refuses the queue', { ...about, reason: message }),
+              failed: ({ code = '', message }) =>
+                once.warn(code, 'the disk refuses the queue', { ...about, reason: message }),
             });
       return new PushOutput(config, deps, queue, stats);
     }),

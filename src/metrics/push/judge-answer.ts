@@ -5,19 +5,28 @@ export type PushVerdict =
   | { readonly kind: 'drop'; readonly reason: string }
   | { readonly kind: 'downgrade' };
 
+export interface PushAnswer {
+  readonly status: number;
+  /** `Retry-After`: seconds or a date. */
+  readonly retryAfter: string | undefined;
+  /** `X-Prometheus-Remote-Write-Samples-Written`. */
+  readonly written: string | undefined;
+}
+
 /**
- * 2xx is taken, 429 and 5xx may pass, anything else never will. 408 is a slow connection of ours.
- * @param retryAfter the field's value: seconds or a date
+ * 2xx is taken, 429 and 5xx may pass, anything else never will. 408 is a slow connection of ours. A receiver of 2.0 must say how much
+ * it has written: one that does not is of 1.0, did not look at the content type, found no field that it knows and wrote nothing.
  * @param now milliseconds since 1970
+ * @param mayDowngrade whether this was remote write 2.0
  */
 export function judgeAnswer(
-  status: number,
-  retryAfter: string | undefined,
+  { status, retryAfter, written }: PushAnswer,
   now: number,
   mayDowngrade: boolean,
 ): PushVerdict {
-  if (status >= 200 && status < 300) return { kind: 'delivered' };
-  if (status === 415 && mayDowngrade) return { kind: 'downgrade' };
+  const taken = status >= 200 && status < 300;
+  if (mayDowngrade && (status === 415 || (taken && written === undefined))) return { kind: 'downgrade' };
+  if (taken) return { kind: 'delivered' };
   const reason = `answered ${status}`;
   if (status === 429 || status === 408 || status >= 500)
     return { kind: 'retry', after: delay(retryAfter, now), reason };

@@ -24,6 +24,17 @@ export function encodeOtlp(
   };
 }
 
+/** How many points the receiver of a 2xx has refused all the same: ExportMetricsServiceResponse.partial_success. */
+export function rejectedPoints(answer: Buffer): number {
+  try {
+    const { partialSuccess } = JSON.parse(answer.toString()) as { partialSuccess?: { rejectedDataPoints?: unknown } };
+    const rejected = Number(partialSuccess?.rejectedDataPoints ?? 0);
+    return Number.isSafeInteger(rejected) && rejected > 0 ? rejected : 0;
+  } catch {
+    return 0;
+  }
+}
+
 function metricOf(family: BatchFamily) {
   const { name, help: description, unit, type } = family;
   const about = { name, ...(description && { description }), ...(unit && { unit }) };

@@ -4,6 +4,7 @@ import { countSamples, readBatch, splitIntoBatches, writeBatch, type Batch, type
 import type { OutputConfig } from './config.ts';
 import { judgeAnswer, pause, type PushVerdict } from './judge-answer.ts';
 import type { PushQueue } from './memory-queue.ts';
+import { rejectedPoints } from './otlp.ts';
 import type { PushStats } from './push-stats.ts';
 import type { RemoteWriteVersion } from './remote-write.ts';
 import { sendBatch } from './send-batch.ts';
@@ -25,7 +26,10 @@ export class PushOutput {
   #version: RemoteWriteVersion;
   /** Appends go one after the other: a queue that blocks holds the next one back. */
   #storing: Promise<void> = Promise.resolve();
+  #offering = false;
   #ending = false;
+  /** Ends the wait for something to deliver. */
+  #wake: () => void = () => {};
 
   constructor(config: OutputConfig, deps: PushDeps, queue: PushQueue, stats: PushStats) {
     this.#config = config;
@@ -39,9 +43,18 @@ export class PushOutput {
     this.#delivering = this.#deliver();
   }
 
-  /** Resolves when all of it waits in the queue, or was counted as dropped. */
-  offer(snapshot: Snapshot): Promise<void> {
-    return this.#store(this.#ledger.take(snapshot));
+  /**
+   * Resolves when all of it waits in the queue, or was counted as dropped. A snapshot that comes while an earlier one still waits for
+   * room is left out as a whole: snapshots that pile up in memory are what the bounds of the queue are there to prevent.
+   */
+  async offer(snapshot: Snapshot): Promise<void> {
+    if (this.#offering) {
+      this.#stats.dropped('queue_full').add();
+      return;
+    }
+    this.#offering = true;
+    await this.#store(this.#ledger.take(snapshot));
+    this.#offering = false;
   }
 
   /** Ends all series, tries for a while to deliver what waits, and leaves the rest to the queue. */
@@ -51,7 +64,7 @@ export class PushOutput {
     // A queue that blocks may not have room before the end.
     await Promise.race([stored, aborted(this.#stop.signal)]);
     this.#ending = true;
-    if (this.#queue.depth.records === 0) this.#stop.abort();
+    this.#wake();
     await this.#delivering;
     clearTimeout(limit);
     this.#stop.abort();
@@ -75,10 +88,15 @@ export class PushOutput {
       const record = await this.#queue.next();
       if (record === undefined) {
         if (this.#ending) return;
-        await Promise.race([this.#queue.arrival(), aborted(this.#stop.signal)]);
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          void this.#queue.arrival().then(resolve);
+        });
         continue;
       }
-      if (!(await this.#deliverOne(readBatch(record.bytes)))) return;
+      const batch = readBatch(record.bytes);
+      if (batch === undefined) this.#stats.dropped('damaged').add();
+      else if (!(await this.#deliverOne(batch))) return;
       this.#queue.acknowledge(record.sequence);
       this.#showDepth();
     }
@@ -116,11 +134,15 @@ export class PushOutput {
   async #attempt(batch: Batch): Promise<PushVerdict> {
     const { protocol } = this.#config;
     try {
-      const { status, headers } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
-      const written = headers['x-prometheus-remote-write-samples-written'];
-      if (typeof written === 'string' && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
+      const { status, headers, body } = await sendBatch(this.#config, batch, this.#version, this.#stop.signal);
+      const written = headers['x-prometheus-remote-write-samples-written']?.toString();
+      if (written !== undefined && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
+      if (protocol === 'otlp_http' && status === 200) {
+        const rejected = rejectedPoints(body);
+        if (rejected > 0) this.#stats.rejected.add(rejected);
+      }
       const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
-      return judgeAnswer(status, headers['retry-after'], this.#deps.clock.now(), mayDowngrade);
+      return judgeAnswer({ status, retryAfter: headers['retry-after'], written }, this.#deps.clock.now(), mayDowngrade);
     } catch (error) {
       return { kind: 'retry', after: undefined, reason: (error as Error).message };
     }

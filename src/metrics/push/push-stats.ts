@@ -4,6 +4,7 @@ import type { CounterHandle, GaugeHandle, Stats } from '../../stats/index.ts';
 export interface PushStats {
   readonly sent: CounterHandle;
   readonly written: CounterHandle;
+  readonly rejected: CounterHandle;
   readonly failed: CounterHandle;
   dropped(reason: 'refused' | 'queue_full' | 'damaged' | 'too_large' | 'disk'): CounterHandle;
   readonly waiting: GaugeHandle;
@@ -22,6 +23,10 @@ export function pushStats(stats: Stats, output: string): PushStats {
     written: counter(
       'portico_metrics_push_samples_written_total',
       'Samples that the receiver says it has written, if it says so (X-Prometheus-Remote-Write-Samples-Written).',
+    ),
+    rejected: counter(
+      'portico_metrics_push_rejected_points_total',
+      'Points that a receiver of OTLP has refused in a batch that it took.',
     ),
     failed: counter('portico_metrics_push_failures_total', 'Attempts that failed and are made again.'),
     dropped: (reason) => dropped.with({ output, reason }),

@@ -368,3 +368,32 @@ describe('a disk queue on a disk that fails', () => {
     expect(await readAll(queue)).toEqual(['b']);
   });
 });
+
+describe('a disk queue that is read while it is written', () => {
+  it('loses nothing but what it counts, in whatever order appends, reads and acknowledgements come', async () => {
+    const { queue, seen } = await open(folder());
+    const total = 400;
+    const read: number[] = [];
+    const consumer = (async () => {
+      for (;;) {
+        const next = await queue.next();
+        if (next === undefined) {
+          if (read.at(-1) === total) return;
+          await queue.arrival();
+          continue;
+        }
+        read.push(parseInt(next.bytes.toString()));
+        if (read.length % 7 === 0) queue.acknowledge(next.sequence);
+      }
+    })();
+    for (const number of range(1, total)) {
+      const appended = queue.append(record(number, 1 * KiB + (number % 5) * 100));
+      if (number % 10 === 0) await appended;
+    }
+    await consumer;
+    expect(read).toEqual([...new Set(read)].sort((a, b) => a - b));
+    // What was read and then dropped before it was acknowledged counts as dropped, too.
+    expect(total - read.length).toBeLessThanOrEqual(seen.dropped);
+    expect(seen.damaged).toBe(0);
+  });
+});

@@ -1,0 +1,155 @@
+import { appendFile, mkdir, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { makeRecords, messagesOf, startDelivery } from '../../../support/delivery-harness.ts';
+import { startLinesServer, type MessageStore } from '../../../support/log-stores.ts';
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'portico-'));
+  onTestFinished(() => rm(path, { recursive: true }));
+  return path;
+}
+
+async function startLines(): Promise<MessageStore> {
+  const store = await startLinesServer();
+  onTestFinished(() => store.close());
+  return store;
+}
+
+async function start(store: MessageStore, path: string, buffer: Record<string, unknown> = {}) {
+  const harness = await startDelivery({
+    output: { kind: 'http', endpoints: [store.url] },
+    buffer: { kind: 'disk', path, ...buffer },
+    batch: { max_records: 100, max_wait: '10ms' },
+  });
+  onTestFinished(() => harness.delivery.close());
+  return harness;
+}
+
+async function segmentsOf(path: string): Promise<string[]> {
+  return (await readdir(path)).filter((name) => name.endsWith('.segment')).map((name) => join(path, name));
+}
+
+/** Leaves records in a buffer, as a process does that ends while the store is away. */
+async function leave(store: MessageStore, path: string, records: ReturnType<typeof makeRecords>): Promise<void> {
+  await store.down();
+  const { offer, flush, acknowledged, delivery } = await start(store, path);
+  await offer(records);
+  await flush();
+  expect(acknowledged).toEqual(records);
+  await delivery.close();
+}
+
+it('acknowledges what is on the disk, and delivers it after a restart, when the store is back', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await leave(store, path, makeRecords(500));
+  await leave(store, path, makeRecords(500, 'line', 'file-1', 500));
+  await store.up();
+  const { delivery, offer } = await start(store, path);
+  await offer(makeRecords(10, 'line', 'file-1', 1000));
+  await vi.waitFor(() => expect(store.messages).toHaveLength(1010), 10_000);
+  expect(store.messages).toEqual(messagesOf(makeRecords(1010)));
+  await vi.waitFor(() => expect(delivery.show().buffered.records).toBe(0), 10_000);
+});
+
+it('does not deliver again after a restart what was delivered before', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  const first = await start(store, path);
+  await first.offer(makeRecords(300));
+  await vi.waitFor(() => expect(store.messages).toHaveLength(300), 10_000);
+  await first.delivery.close();
+  const second = await start(store, path);
+  await second.offer(makeRecords(1, 'last'));
+  await vi.waitFor(() => expect(store.messages).toContain('last 0'), 10_000);
+  expect(store.messages).toHaveLength(301);
+});
+
+it('leaves out a torn end and a record that is not what was written, and delivers the rest', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await leave(store, path, makeRecords(3));
+  const [first = ''] = await segmentsOf(path);
+  // The last byte of the first record's text; and the beginning of a fourth one.
+  const file = await open(first, 'r+');
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  await file.write('#', 8 + buffer.readUInt32BE(0) - 1);
+  await file.close();
+  await appendFile(first, Buffer.from([0, 0, 1, 0, 1, 2, 3, 4, 5]));
+  await store.up();
+  const { metric, lines } = await start(store, path);
+  await vi.waitFor(() => expect(store.messages).toEqual(['line 1', 'line 2']), 10_000);
+  expect(await metric('portico_logs_delivery_corrupt_records_total')).toBe(1);
+  expect(lines.join('\n')).toContain('ends within a record {"bytes":9}');
+});
+
+it.each([1, 5, 8, 9, 40])('begins anew after a segment that was cut to %i bytes', async (size) => {
+  const [store, path] = [await startLines(), await folder()];
+  await leave(store, path, makeRecords(1));
+  const [first = ''] = await segmentsOf(path);
+  await truncate(first, size);
+  await store.up();
+  const { offer } = await start(store, path);
+  await offer(makeRecords(2, 'next'));
+  await vi.waitFor(() => expect(store.messages).toEqual(['next 0', 'next 1']), 10_000);
+});
+
+const long = (count: number, from = 0) =>
+  makeRecords(count, 'line', 'file-1', from).map((record) => ({
+    ...record,
+    fields: { ...record.fields, pad: 'x'.repeat(10_000) },
+  }));
+
+async function sizeOf(path: string): Promise<number> {
+  const sizes = await Promise.all((await segmentsOf(path)).map(async (name) => (await stat(name)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+it('blocks when it is full, stays below its ceiling, and loses nothing', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await store.down();
+  const harness = await start(store, path, { max_bytes: '1MiB', memory_bytes: '128KiB' });
+  const records = long(300);
+  const offered = harness.offer(records);
+  await vi.waitFor(() => expect(harness.delivery.show().disk?.blocked).toBe(true), 10_000);
+  expect(await sizeOf(path)).toBeLessThanOrEqual(1_048_576);
+  expect(harness.acknowledged.length).toBeLessThan(110);
+  await store.up();
+  await offered;
+  await harness.flush();
+  await vi.waitFor(() => expect(store.messages).toHaveLength(300), 15_000);
+  expect(store.messages).toEqual(messagesOf(records));
+  expect(harness.acknowledged).toEqual(records);
+});
+
+it('drops the oldest when it is full and told to, counts them, and delivers each of the others', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await store.down();
+  const harness = await start(store, path, { max_bytes: '1MiB', memory_bytes: '128KiB', when_full: 'drop_oldest' });
+  await harness.offer(long(300));
+  await harness.flush();
+  expect(harness.acknowledged).toHaveLength(300);
+  expect(await sizeOf(path)).toBeLessThanOrEqual(1_048_576);
+  const dropped = await harness.metric('portico_logs_delivery_records_dropped_total');
+  expect(dropped).toBeGreaterThan(150);
+  await store.up();
+  await vi.waitFor(() => expect(store.messages).toHaveLength(300 - dropped), 15_000);
+  expect(store.messages.at(-1)).toBe('line 299');
+  expect(new Set(store.messages).size).toBe(300 - dropped);
+});
+
+it('acknowledges nothing while the disk cannot be written, says so, and goes on when it can', async () => {
+  const [store, base] = [await startLines(), await folder()];
+  const path = join(base, 'buffer');
+  const { offer, flush, acknowledged, delivery, lines, metric } = await start(store, path);
+  await rm(path, { recursive: true });
+  await offer(makeRecords(3));
+  const flushed = flush();
+  await vi.waitFor(() => expect(delivery.show().disk?.blocked).toBe(true), 10_000);
+  expect(acknowledged).toEqual([]);
+  expect(lines.join('\n')).toContain('the disk buffer cannot be written');
+  expect(await metric('portico_logs_delivery_write_failures_total')).toBeGreaterThan(0);
+  await mkdir(path);
+  await flushed;
+  expect(acknowledged).toHaveLength(3);
+  await vi.waitFor(() => expect(store.messages).toEqual(['line 0', 'line 1', 'line 2']), 10_000);
+});
