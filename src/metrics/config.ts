@@ -66,8 +66,8 @@ const targetSchema = v.pipe(
     ),
     format: v.optional(
       doc(
-        'What the app is asked for first. `openmetrics` brings exemplars; `text` is for an app whose OpenMetrics is faulty.',
-        v.picklist(['openmetrics', 'text'], 'must be openmetrics or text'),
+        'What the app is asked for first. `openmetrics` brings exemplars; `protobuf` native histograms as well; `text` is for an app whose OpenMetrics is faulty.',
+        v.picklist(['openmetrics', 'text', 'protobuf'], 'must be openmetrics, text or protobuf'),
       ),
       'openmetrics',
     ),

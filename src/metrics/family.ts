@@ -28,6 +28,8 @@ export interface Sample {
   readonly exemplar: Exemplar | undefined;
   /** Name and labels with what is known about them; may be left out. Samples of one series share it from scrape to scrape. */
   readonly series?: Series;
+  /** With the count of a native histogram: the whole of it, a message `io.prometheus.client.Histogram`. Only protobuf can carry it. */
+  readonly native?: Uint8Array;
 }
 
 export interface Exemplar {

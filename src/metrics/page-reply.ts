@@ -1,9 +1,17 @@
 import type { AdminReply, AdminRequest } from '../admin/index.ts';
 import { escapeFamilies } from './exposition/escape-families.ts';
-import { negotiate } from './exposition/negotiate.ts';
+import { negotiate, type ExpositionFormat } from './exposition/negotiate.ts';
 import { renderOpenMetrics } from './exposition/render-openmetrics.ts';
+import { renderProtobuf } from './exposition/render-protobuf.ts';
 import { renderText } from './exposition/render-text.ts';
+import type { MetricFamily } from './family.ts';
 import type { Snapshot } from './push/snapshot.ts';
+
+const renderers: Readonly<Record<ExpositionFormat, (families: readonly MetricFamily[]) => Iterable<Buffer>>> = {
+  text: renderText,
+  openmetrics: renderOpenMetrics,
+  protobuf: renderProtobuf,
+};
 
 /** The page in the format that the scraper asked for. */
 export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {
@@ -13,6 +21,6 @@ export function pageReply({ families }: Snapshot, headers: AdminRequest['headers
     status: 200,
     contentType,
     headers: { vary: 'accept, accept-encoding' },
-    body: format === 'openmetrics' ? renderOpenMetrics(escaped) : renderText(escaped),
+    body: renderers[format](escaped),
   };
 }

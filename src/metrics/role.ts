@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
@@ -184,11 +183,9 @@ class MetricsRole implements RunningRole<MetricsConfig> {
 /** Milliseconds that the app has for its last scrape, when the sidecar ends. */
 const lastScrape = 1000;
 
-function startPod({ config, folder }: LoadedRoleConfig<MetricsConfig>): Promise<PodMetadata> {
-  return PodMetadata.start(config.pod, {
-    environment: process.env,
-    resolvePath: (path) => resolve(folder, path),
-  });
+function startPod(loaded: LoadedRoleConfig<MetricsConfig>): Promise<PodMetadata> {
+  const resolvePath = (path: string) => loaded.resolvePath(path);
+  return PodMetadata.start(loaded.config.pod, { environment: process.env, resolvePath });
 }
 
 /** Loaded only when it is configured. */

@@ -7,12 +7,21 @@ export class ScrapedSample implements Sample {
   readonly value: string;
   readonly timestamp: string | undefined;
   readonly exemplar: Exemplar | undefined;
+  declare readonly native?: Uint8Array;
 
-  constructor(series: Series, value: string, timestamp: string | undefined, exemplar: Exemplar | undefined) {
+  constructor(
+    series: Series,
+    value: string,
+    timestamp: string | undefined,
+    exemplar: Exemplar | undefined,
+    native?: Uint8Array,
+  ) {
     this.series = series;
     this.value = value;
     this.timestamp = timestamp;
     this.exemplar = exemplar;
+    // Few have one, and the others need no place for it.
+    if (native !== undefined) this.native = native;
   }
 
   get name(): string {

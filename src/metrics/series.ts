@@ -106,7 +106,8 @@ export function flat(text: string): string {
   return bytes.length === text.length ? bytes.toString('latin1') : bytes.toString('utf8');
 }
 
-function seriesText(name: string, labels: readonly string[]): string {
+/** As both text formats write it. */
+export function seriesText(name: string, labels: readonly string[]): string {
   const inside = labelsText(labels);
   if (isLegacyMetricName(name)) return inside === '' ? name : `${name}{${inside}}`;
   return `{${quotedName(name)}${inside === '' ? '' : `,${inside}`}}`;

@@ -1,11 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { scrapeFailures } from '../../src/metrics/scrape-refused.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { parseAll } from '../support/parse-exposition.ts';
 import { metricsApp, openMetrics, sends, startMetrics } from '../support/metrics-role.ts';
 
@@ -160,10 +163,10 @@ describe('the page (PM05: the format that was asked for)', () => {
     understood(body, 'openmetrics');
   });
 
-  it('is the text format for protobuf and for who does not say', async () => {
+  it('is the text format for who does not say, or asks for what there is not', async () => {
     const { get } = await sidecar(page);
     for (const accept of [
-      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited',
+      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text',
       '*/*',
     ]) {
       const { body, type } = await get({ accept });
@@ -172,6 +175,16 @@ describe('the page (PM05: the format that was asked for)', () => {
       expect(body).toContain('x_y 3\n');
       understood(body);
     }
+  });
+
+  it('is protobuf for who prefers it', async () => {
+    const { port } = await sidecar(page);
+    const accept = 'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited';
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
+      headers: { accept: `${accept},text/plain;q=0.5` },
+    });
+    expect(response.headers.get('content-type')).toBe(accept.replaceAll(';', '; '));
+    expect(Buffer.from(await response.arrayBuffer()).includes('a_total')).toBe(true);
   });
 
   it('has UTF-8 names for who asks for them', async () => {
@@ -414,6 +427,26 @@ describe('scraping', () => {
     });
     expect(seen[1]).toMatchObject({ authorization: 'Bearer t0ken', 'x-scope': 'a' });
     expect(seen[1]?.accept).toMatch(/^application\/openmetrics-text;version=1.0.0/);
+  });
+
+  it('trusts the authority that the configuration says, over TLS, and no other', async () => {
+    const authority = await makeAuthority();
+    const { cert, key } = await authority.issue('app.example');
+    const app = createTlsServer({ cert, key }, sends('a 1\n'));
+    await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void app.close());
+    const folder = mkdtempSync(join(tmpdir(), 'portico-ca-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'ca.pem'), authority.cert);
+    const url = `https://127.0.0.1:${(app.address() as AddressInfo).port}/metrics`;
+    const { get } = await startMetrics(
+      `targets:\n  - { name: good, url: '${url}', tls: { ca: 'file:${folder}/ca.pem', server_name: app.example } }\n` +
+        `  - { name: other-name, url: '${url}', tls: { ca: 'file:${folder}/ca.pem' } }\n  - { name: no-ca, url: '${url}', tls: { server_name: app.example } }`,
+    );
+    const { body } = await get();
+    expect(body).toMatch(/^up\{target="good",.*\} 1$/m);
+    expect(body).toMatch(/^up\{target="other-name",.*\} 0$/m);
+    expect(body).toMatch(/^up\{target="no-ca",.*\} 0$/m);
   });
 
   it('asks again when a kept connection was closed meanwhile', async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { nativeHistogram } from '../support/native-histogram.ts';
 import { metricsApp, openMetrics, sends, startMetrics } from '../support/metrics-role.ts';
 
 const installed = spawnSync('prometheus', ['--version']).status === 0;
@@ -16,7 +17,7 @@ interface Sample {
 }
 
 /** A Prometheus that scrapes one page every second; answers what it knows. */
-async function startPrometheus(target: string, { honorLabels = false } = {}) {
+async function startPrometheus(target: string, { honorLabels = false, native = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'portico-prometheus-'));
   const port = await freePort();
   writeFileSync(
@@ -29,7 +30,7 @@ async function startPrometheus(target: string, { honorLabels = false } = {}) {
       `--config.file=${folder}/prometheus.yml`,
       `--storage.tsdb.path=${folder}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
-      '--enable-feature=exemplar-storage',
+      `--enable-feature=exemplar-storage${native ? ',native-histograms' : ''}`,
       '--log.level=error',
     ],
     { stdio: 'ignore' },
@@ -81,6 +82,8 @@ describe.skipIf(!installed)('a real Prometheus (skipped where it is not installe
     expect((await query('big')).map(({ value }) => value[1]).sort()).toEqual(['+Inf', '1e-320']);
     expect((await query('histogram_quantile(0.3, latency_seconds_bucket)'))[0]?.value[1]).toMatch(/^0\.4[45]/);
     expect(await ask('metadata?metric=latency_seconds')).toMatchObject({ latency_seconds: [{ type: 'histogram' }] });
+    const exemplars = await ask(`query_exemplars?query=requests_total&start=0&end=${Date.now() / 1000}`);
+    expect(exemplars).toMatchObject([{ exemplars: [{ labels: { trace_id: 'abc' }, value: '1' }] }]);
     // Its own `up` of the scrape, and ours of the app behind it.
     const ups = await query('up');
     expect(ups.map(({ metric }) => metric['target']).sort()).toEqual(['app', undefined]);
@@ -110,4 +113,26 @@ describe.skipIf(!installed)('a real Prometheus (skipped where it is not installe
     const instances = (await query('up')).map(({ metric }) => metric['instance']).sort();
     expect(instances).toEqual([`127.0.0.1:${app.port}`, `127.0.0.1:${port}`].sort());
   });
+
+  it(
+    'gets the native histograms of an app that has them, and what else there is as protobuf',
+    { timeout: 90_000 },
+    async () => {
+      const type = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
+      const { message } = nativeHistogram('rpc_seconds', ['method', 'GET']);
+      const app = await metricsApp(sends(message, { 'content-type': type }));
+      const { port } = await startMetrics(
+        `targets: [{ name: app, url: '${app.url}', format: protobuf, labels: { pod: web-1 } }]`,
+      );
+      const { query } = await startPrometheus(`127.0.0.1:${port}`, { native: true });
+      await vi.waitFor(async () => expect(await query('rpc_seconds')).toHaveLength(1), {
+        timeout: 60_000,
+        interval: 200,
+      });
+      expect((await query('histogram_count(rpc_seconds)'))[0]?.value[1]).toBe('5');
+      expect((await query('histogram_count(rpc_seconds)'))[0]?.metric).toMatchObject({ method: 'GET', pod: 'web-1' });
+      expect(Number((await query('histogram_quantile(0.9, rpc_seconds)'))[0]?.value[1])).toBeGreaterThan(2);
+      expect((await query('up{target="app"}'))[0]?.value[1]).toBe('1');
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { escapingSchemes, type EscapingScheme } from './names.ts';
 
-export type ExpositionFormat = 'text' | 'openmetrics';
+export type ExpositionFormat = 'text' | 'openmetrics' | 'protobuf';
 
 /** What a scraper gets. */
 export interface Negotiated {
@@ -15,12 +15,14 @@ interface Range {
   readonly quality: number;
 }
 
+export const protobufType = 'application/vnd.google.protobuf';
+
 /** Longest `Accept` that is looked at; of a longer one the end is ignored. */
 const longest = 4096;
 
 /**
  * Chooses by `Accept` as Prometheus' own library does (RFC 9110 §12.5.1): the best that is understood, the text format for
- * everybody else, protobuf among them. Names are UTF-8 only for a scraper that says so.
+ * everybody else. Names are UTF-8 only for a scraper that says so.
  */
 export function negotiate(accept: string | undefined): Negotiated {
   const ranges = parseAccept((accept ?? '').slice(0, longest));
@@ -33,6 +35,10 @@ export function negotiate(accept: string | undefined): Negotiated {
 
 function understood({ type, parameters }: Range): ExpositionFormat | undefined {
   const version = parameters.get('version');
+  if (type === protobufType) {
+    const isFamily = parameters.get('proto') === 'io.prometheus.client.MetricFamily';
+    return isFamily && parameters.get('encoding') === 'delimited' ? 'protobuf' : undefined;
+  }
   if (type === 'application/openmetrics-text') {
     return version === undefined || version === '1.0.0' || version === '0.0.1' ? 'openmetrics' : undefined;
   }
@@ -44,6 +50,9 @@ function understood({ type, parameters }: Range): ExpositionFormat | undefined {
 /** Old scrapers know neither the parameter `escaping` nor text 1.0.0. */
 function contentType(format: ExpositionFormat, escaping: EscapingScheme, told: boolean): string {
   const suffix = told ? `; escaping=${escaping}` : '';
+  if (format === 'protobuf') {
+    return `${protobufType}; proto=io.prometheus.client.MetricFamily; encoding=delimited${suffix}`;
+  }
   if (format === 'openmetrics') return `application/openmetrics-text; version=1.0.0; charset=utf-8${suffix}`;
   return `text/plain; version=${escaping === 'allow-utf-8' ? '1.0.0' : '0.0.4'}; charset=utf-8${suffix}`;
 }

@@ -12,12 +12,13 @@ export function isReal(token: string): boolean {
   return real.test(token) && (Number.isFinite(Number(token)) || /^(?:[+-]?i|n)/i.test(token));
 }
 
-/** A time stamp of the text format: milliseconds, a signed integer of 64 bits. */
-export function isInteger64(token: string): boolean {
-  if (!/^[+-]?\d{1,19}$/.test(token)) return false;
-  if (token.length < 19) return true;
-  const value = BigInt(token.startsWith('+') ? token.slice(1) : token);
-  return value >= -(2n ** 63n) && value < 2n ** 63n;
+/**
+ * A time stamp of the text format as every Prometheus reads it: milliseconds since 1970, an integer of 64 bits. The format has
+ * earlier times as well, and Prometheus refuses a page with one.
+ */
+export function isTimestamp(token: string): boolean {
+  if (!/^\d{1,19}$/.test(token)) return false;
+  return token.length < 19 || BigInt(token) < 2n ** 63n;
 }
 
 /** A number of one of the formats as JavaScript's; NaN for anything else. */

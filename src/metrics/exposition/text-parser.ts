@@ -6,7 +6,7 @@ import { unescapeHelp } from './escape.ts';
 import { LineFault, shown } from './fault.ts';
 import { FaultLog } from './fault-log.ts';
 import { LineSplitter, type LineReader } from './line-splitter.ts';
-import { isInteger64, isReal, millisecondsToSeconds } from './number.ts';
+import { isTimestamp, isReal, millisecondsToSeconds } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { endOfSeries, isBlank, readQuoted, skipBlanks, textNotation } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
@@ -173,7 +173,8 @@ function readTimestamp(text: string, valueEnd: number, end: number): string | un
   if (start === end) return undefined;
   const tokenEnd = endOfToken(text, start, end);
   const timestamp = text.slice(start, tokenEnd);
-  if (!isInteger64(timestamp)) throw new LineFault(`${shown(timestamp)} is not a time stamp in milliseconds`);
+  // A sign as well is an integer of 64 bits, and Prometheus refuses the whole page for it.
+  if (!isTimestamp(timestamp)) throw new LineFault(`${shown(timestamp)} is not a time stamp in milliseconds`);
   if (skipBlanks(text, tokenEnd, end) < end)
     throw new LineFault(`has ${shown(text.slice(tokenEnd, end))} after its time stamp`);
   return millisecondsToSeconds(timestamp);

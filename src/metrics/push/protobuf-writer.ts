@@ -13,10 +13,16 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    this.varint((field << 3) | 2).varint(value.length);
-    this.#grow(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
+    return this.varint((field << 3) | 2)
+      .varint(value.length)
+      .raw(value);
+  }
+
+  /** Fields that are written already. */
+  raw(fields: Uint8Array): this {
+    this.#grow(fields.length);
+    this.#bytes.set(fields, this.#length);
+    this.#length += fields.length;
     return this;
   }
 

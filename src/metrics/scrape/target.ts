@@ -3,6 +3,7 @@ import type { Agent as HttpsAgent } from 'node:https';
 import { ExpositionFault } from '../exposition/fault.ts';
 import { OpenMetricsParser } from '../exposition/openmetrics-parser.ts';
 import type { ExpositionParser, ParseOptions } from '../exposition/parsed.ts';
+import { ProtobufParser } from '../exposition/protobuf-parser.ts';
 import { TextParser } from '../exposition/text-parser.ts';
 import type { MetricFamily } from '../family.ts';
 import type { ExpositionFormat } from '../exposition/negotiate.ts';
@@ -138,9 +139,11 @@ export class Target {
     }
     const { invalidLines, maxLineLength, maxSamples } = this.options;
     const options = { table: this.#table, invalidLines, maxLineLength, maxSamples };
-    return format === 'openmetrics' ? new OpenMetricsParser(options) : new TextParser(options);
+    return new parsers[format](options);
   }
 }
+
+const parsers = { text: TextParser, openmetrics: OpenMetricsParser, protobuf: ProtobufParser };
 
 async function newAgent({ protocol }: URL): Promise<HttpAgent | HttpsAgent> {
   const options = { keepAlive: true, maxSockets: 1, maxFreeSockets: 1 };

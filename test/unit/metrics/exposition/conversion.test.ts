@@ -17,6 +17,7 @@ describe('OpenMetrics → text format', () => {
       '# TYPE a_total counter\na_total 1\n# TYPE a_created gauge\na_created 2.5\n',
     ],
     ['seconds are milliseconds', '# TYPE a gauge\na 1 1.5\n', '# TYPE a gauge\na 1 1500\n'],
+    ['a time before 1970 has no place', '# TYPE a gauge\na 1 -1.5\na{b="c"} 2\n', '# TYPE a gauge\na{b="c"} 2\n'],
     ['info is a gauge', '# TYPE a info\na_info{v="1"} 1\n', '# TYPE a_info gauge\na_info{v="1"} 1\n'],
     ['stateset is a gauge', '# TYPE a stateset\na{a="on"} 1\n', '# TYPE a gauge\na{a="on"} 1\n'],
     ['unknown is untyped', '# TYPE a unknown\na 1\n', '# TYPE a untyped\na 1\n'],

@@ -3,6 +3,7 @@ import { escapeName } from '../../../../src/metrics/exposition/names.ts';
 import { negotiate } from '../../../../src/metrics/exposition/negotiate.ts';
 
 const text = 'text/plain; version=0.0.4; charset=utf-8';
+const protobuf = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 describe('the format of the page', () => {
@@ -18,7 +19,7 @@ describe('the format of the page', () => {
     [
       'protobuf alone',
       'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited',
-      text,
+      protobuf,
     ],
     [
       'Prometheus 2',
@@ -28,7 +29,7 @@ describe('the format of the page', () => {
     [
       'Prometheus 2 with native histograms',
       'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5',
-      openMetrics,
+      protobuf,
     ],
     [
       'Prometheus 3',

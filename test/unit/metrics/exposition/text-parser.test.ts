@@ -33,7 +33,6 @@ describe('the text format', () => {
     ['a colon', 'job:rate:5m 1\n', 'job:rate:5m [] 1'],
     ['a time stamp', 'a 1 1395066363000\n', 'a [] 1 1395066363'],
     ['a time stamp with milliseconds', 'a 1 1395066363042\n', 'a [] 1 1395066363.042'],
-    ['a time stamp before 1970', 'a 1 -3982045\n', 'a [] 1 -3982.045'],
   ])('reads %s', (_, text, expected) => {
     expect(samplesOf(text, { invalidLines: 'refuse' }).join('\n')).toBe(expected);
   });
@@ -80,6 +79,8 @@ describe('the text format', () => {
     ['a label twice', 'a{b="c",b="d"} 1\n', 'has label b twice'],
     ['__name__', 'a{__name__="b"} 1\n', 'has __name__ as a label'],
     ['a time stamp with a fraction', 'a 1 1.5\n', 'not a time stamp'],
+    ['a time stamp before 1970, for which Prometheus refuses the page', 'a 1 -5\n', 'not a time stamp'],
+    ['a time stamp with a sign', 'a 1 +5\n', 'not a time stamp'],
     ['a time stamp beyond 64 bits', 'a 1 9223372036854775808\n', 'not a time stamp'],
     ['something after the time stamp', 'a 1 2 3\n', 'after its time stamp'],
     ['an unknown type', '# TYPE a gauges\n', 'not a type'],
