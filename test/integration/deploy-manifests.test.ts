@@ -30,16 +30,19 @@ const everyFile = readdirSync(folder, { recursive: true, encoding: 'utf8' }).fil
 const installed = spawnSync('kubectl', ['version', '--client']).status === 0;
 const sidecarOrder = allRoles.map((role) => planned[role].container);
 
+/** What all roles have, and what takes time at their end. */
+interface SidecarConfig {
+  readonly admin: { readonly address: Address };
+  /** Milliseconds. */
+  readonly drain?: { readonly pre_drain_delay?: number; readonly drain_time?: number };
+}
+
 /** The configuration that a sidecar reads, as the product loads it. */
-async function configOf({ args }: Container, text: string): Promise<{ readonly admin: { readonly address: Address } }> {
+async function configOf({ args }: Container, text: string): Promise<SidecarConfig> {
   const [command, , file] = args!;
   if (command === 'run') return (await parseConfig(text, file!, { environment: {} })).config;
   const environment = { POD_NAME: 'shop-1', POD_NAMESPACE: 'default', POD_UID: '1', NODE_NAME: 'node-1' };
   return (await parseRoleConfig((await landed[command!]!()).schema, text, file!, { environment })).config;
-}
-
-function isLanded({ args }: Container): boolean {
-  return args![0] === 'run' || Object.hasOwn(landed, args![0]!);
 }
 
 describe.each(everyFile)('deploy/%s', (file) => {
@@ -158,20 +161,29 @@ describe.each(pods)('the pod of deploy/%s', (file) => {
   });
 
   describe.each(pod.initContainers.map((sidecar) => [sidecar.name, sidecar] as const))('%s', (_, sidecar) => {
-    // Roles that this version does not have yet say so as skipped tests.
-    it.skipIf(!isLanded(sidecar))(
-      'has a configuration that Portico takes, and its admin where it is probed',
-      async () => {
-        const { admin } = await configOf(sidecar, configText(sidecar));
-        expect(showAddress(admin.address)).toBe(`0.0.0.0:${portOf(sidecar, sidecar.startupProbe!.httpGet.port)}`);
-      },
-    );
+    it('has a configuration that Portico takes, and its admin where it is probed', async () => {
+      const { admin } = await configOf(sidecar, configText(sidecar));
+      expect(showAddress(admin.address)).toBe(`0.0.0.0:${portOf(sidecar, sidecar.startupProbe!.httpGet.port)}`);
+    });
 
     it('runs the role that it is named for', () => {
       const role = allRoles.find((one) => planned[one].container === sidecar.name)!;
       const { command, configFile } = planned[role];
       expect(sidecar.args).toEqual([command, '-c', `/etc/portico/${configFile}`]);
     });
+  });
+
+  it('is given the time that stopping takes', async () => {
+    const drains = await Promise.all(
+      pod.initContainers.map(async (sidecar) => {
+        const { drain } = await configOf(sidecar, configText(sidecar));
+        return (drain?.pre_drain_delay ?? 0) + (drain?.drain_time ?? 0);
+      }),
+    );
+    const preStop = app.lifecycle?.preStop?.sleep?.seconds ?? 0;
+    const seconds = preStop + drains.reduce((sum, milliseconds) => sum + milliseconds / 1000, 0);
+    // And some for the app itself.
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds + 15);
   });
 
   const proxy = pod.initContainers.find(({ name }) => name === 'portico');
@@ -219,14 +231,6 @@ describe.each(pods)('the pod of deploy/%s', (file) => {
         expect(mountedAt(proxy!, private_key).volume.secret).toBeDefined();
         expect(mountedAt(proxy!, certificate_chain)).toEqual(mountedAt(proxy!, private_key));
       }
-    });
-
-    it('is given the time that stopping takes', async () => {
-      const { drain } = await config();
-      const preStop = app.lifecycle!.preStop!.sleep!.seconds;
-      expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(
-        preStop + (drain.pre_drain_delay + drain.drain_time) / 1000,
-      );
     });
   });
 

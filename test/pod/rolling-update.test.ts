@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { roles as planned } from '../../src/inject/index.ts';
+import { allRoles, roles as planned } from '../../src/inject/index.ts';
 import { readManifests } from '../support/manifests.ts';
 import type { LoadReport, StoredRecord } from './agent.ts';
 import { whyNoNamespaces } from './network.ts';
 import type { Ending, PlayedPod } from './played-pod.ts';
 import { prometheusInstalled, type PrometheusServer } from './prometheus.ts';
-import { sidecars, Stage, there } from './stage.ts';
+import { Stage } from './stage.ts';
 
+const sidecars = allRoles.map((role) => planned[role].container);
 const why = whyNoNamespaces();
 if (why !== undefined) console.warn(`test/pod is skipped: no network namespaces can be made here (${why})`);
 
@@ -64,7 +65,7 @@ describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played
     expect(paths.sort()).toEqual([...story.load.answered].sort());
   });
 
-  it.runIf(there.includes('logs'))('brings every line that the apps wrote to the log store, to the last one', () => {
+  it('brings every line that the apps wrote to the log store, to the last one', () => {
     const written = story.appLogs.flatMap((text) => text.trim().split('\n'));
     expect(written.length).toBeGreaterThan(story.load.answered.length);
     const once = new Map(story.stored.map((record) => [record.id, record.fields]));
@@ -75,26 +76,21 @@ describe.skipIf(why !== undefined)('the pod of deploy/multi-sidecar.yaml, played
     );
   });
 
-  it.runIf(there.includes('metrics') && prometheusInstalled)(
-    'shows app and sidecars of both pods to a Prometheus server',
-    () => {
-      const { up, targetsUp } = story.scraped;
-      expect(up.map(({ value }) => value)).toEqual([1, 1]);
-      const asked = targetsUp
-        .filter(({ value }) => value === 1)
-        .map(({ labels }) => `${labels['pod']} ${labels['target']}`);
-      const targets = ['app', ...there.filter((role) => role !== 'metrics')];
-      expect(asked.sort()).toEqual(
-        ['shop-1', 'shop-2'].flatMap((pod) => targets.map((name) => `${pod} ${name}`)).sort(),
-      );
-      expect(story.scraped.requests.map(({ labels }) => labels['pod']).sort()).toEqual(['shop-1', 'shop-2']);
-      expect(story.scraped.requests.map(({ labels }) => labels['app'])).toEqual(['shop', 'shop']);
-      expect(Math.min(...story.scraped.requests.map(({ value }) => value))).toBeGreaterThan(0);
-      expect(story.scraped.builds.map(({ labels }) => labels['container']).sort()).toEqual(
-        ['shop-1', 'shop-2'].flatMap(() => sidecars).sort(),
-      );
-    },
-  );
+  it.runIf(prometheusInstalled)('shows app and sidecars of both pods to a Prometheus server', () => {
+    const { up, targetsUp } = story.scraped;
+    expect(up.map(({ value }) => value)).toEqual([1, 1]);
+    const asked = targetsUp
+      .filter(({ value }) => value === 1)
+      .map(({ labels }) => `${labels['pod']} ${labels['target']}`);
+    const targets = ['app', ...allRoles.filter((role) => role !== 'metrics')];
+    expect(asked.sort()).toEqual(['shop-1', 'shop-2'].flatMap((pod) => targets.map((name) => `${pod} ${name}`)).sort());
+    expect(story.scraped.requests.map(({ labels }) => labels['pod']).sort()).toEqual(['shop-1', 'shop-2']);
+    expect(story.scraped.requests.map(({ labels }) => labels['app'])).toEqual(['shop', 'shop']);
+    expect(Math.min(...story.scraped.requests.map(({ value }) => value))).toBeGreaterThan(0);
+    expect(story.scraped.builds.map(({ labels }) => labels['container']).sort()).toEqual(
+      ['shop-1', 'shop-2'].flatMap(() => sidecars).sort(),
+    );
+  });
 });
 
 type Samples = Awaited<ReturnType<PrometheusServer['query']>>;
@@ -167,7 +163,7 @@ async function play(stage: Stage): Promise<Story> {
 
 /** What Prometheus knows of pods when it has seen all of them twice. */
 async function scrape(stage: Stage, pods: readonly PlayedPod[]): Promise<Story['scraped']> {
-  if (!there.includes('metrics') || !prometheusInstalled) return { up: [], targetsUp: [], requests: [], builds: [] };
+  if (!prometheusInstalled) return { up: [], targetsUp: [], requests: [], builds: [] };
   const prometheus = await stage.startPrometheus(pods, planned.metrics.adminPort);
   const seenTwice = async () =>
     (await prometheus.query('count_over_time(shop_requests_total[1m])')).filter(({ value }) => value > 1).length;

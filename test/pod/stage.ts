@@ -1,8 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allRoles, roles as planned } from '../../src/inject/index.ts';
-import { roles as landed } from '../../src/roles.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { deploymentIn, type DeploymentSpec, type Manifest } from '../support/manifests.ts';
 import { startAgent, type AgentProcess } from './agent-process.ts';
@@ -11,9 +9,6 @@ import { PlayedPod } from './played-pod.ts';
 import { startPrometheus, type PrometheusServer } from './prometheus.ts';
 import { configMapsOf } from './volumes.ts';
 
-/** Roles of this version, whose sidecars can be played. */
-export const there = allRoles.filter((role) => role === 'proxy' || Object.hasOwn(landed, role));
-export const sidecars = there.map((role) => planned[role].container);
 const storePort = 9200;
 
 /** Everything around the pods: network, clients, log store, Prometheus. */
@@ -101,13 +96,12 @@ export class Stage {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** As it is in the manifest, but for roles that this version lacks, and a shorter preStop. */
+  /** As it is in the manifest, but for a shorter preStop. */
   #deployment(): DeploymentSpec {
     const deployment = deploymentIn(this.#manifests);
     const pod = deployment.template.spec;
-    const initContainers = pod.initContainers.filter(({ name }) => sidecars.includes(name));
     const containers = pod.containers.map((app) => ({ ...app, lifecycle: { preStop: { sleep: { seconds: 2 } } } }));
-    return { ...deployment, template: { ...deployment.template, spec: { ...pod, initContainers, containers } } };
+    return { ...deployment, template: { ...deployment.template, spec: { ...pod, containers } } };
   }
 
   /** As they are in the manifest, but for where the log store is. */
