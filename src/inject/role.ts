@@ -25,7 +25,7 @@ export const roles: Readonly<Record<Role, RolePlan>> = {
     command: 'logs',
     configFile: 'logs.yaml',
     adminPort: 9091,
-    requests: { cpu: '50m', memory: '96Mi' },
+    requests: { cpu: '50m', memory: '128Mi' },
     limits: { cpu: '500m', memory: '256Mi' },
     // drain.drain_time of 25 s, and 5 s to spare.
     stopSeconds: 30,
@@ -35,7 +35,7 @@ export const roles: Readonly<Record<Role, RolePlan>> = {
     command: 'metrics',
     configFile: 'metrics.yaml',
     adminPort: 9092,
-    requests: { cpu: '50m', memory: '96Mi' },
+    requests: { cpu: '50m', memory: '128Mi' },
     limits: { cpu: '500m', memory: '256Mi' },
     stopSeconds: 5,
   },
