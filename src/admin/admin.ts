@@ -161,6 +161,8 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
+const clientLeft = ['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET'];
+
 /** Chunks are made as the client takes them, so that a large answer is never in memory as a whole. */
 async function stream(
   request: IncomingMessage,
@@ -182,7 +184,7 @@ async function stream(
     await (zipped ? pipeline(chunks, createGzip({ level: 1 }), response) : pipeline(chunks, response));
   } catch (error) {
     // A client that has left is no fault.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    if (!clientLeft.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 

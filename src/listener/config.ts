@@ -66,6 +66,13 @@ export const listenerSchema = v.strictObject({
     doc('Time without a byte of a response being read by the client before the exchange is cut; 0 is off.', duration()),
     '60s',
   ),
+  min_response_rate: v.optional(
+    doc(
+      'Bytes a second that a client has to read of a response, averaged over 60s, while there is more for it to read; slower ones are cut (408 SI); 0 is off.',
+      byteSize(),
+    ),
+    100,
+  ),
   idle_timeout: v.optional(doc('Time a connection is kept without a request on it; 0 is off.', duration()), '60s'),
 
   max_headers_count: v.optional(doc('Most header lines of a request; more are answered 431.', integer(1, 1000)), 100),

@@ -7,6 +7,7 @@ const cuts = [
   'idle_timeout',
   'request_headers_timeout',
   'stream_flush_timeout',
+  'response_too_slow',
   /** It had to make room for another one. */
   'longest_idle',
 ] as const;

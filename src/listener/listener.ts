@@ -49,6 +49,8 @@ export interface ListenerDependencies {
   readonly path: OptionPath;
   /** Speaks HTTP/1 on accepted sockets. Default: Portico's own codec; tests compare it with others. */
   readonly http1?: (context: CodecContext) => Codec;
+  /** The same for HTTP/2. */
+  readonly http2?: (context: CodecContext) => Codec;
 }
 
 /** For GET /listeners. */
@@ -162,7 +164,7 @@ export class Listener {
       },
     };
     this.#http1 = dependencies.http1?.(context) ?? new Http1Codec(context);
-    this.#http2 = new Http2Codec(context);
+    this.#http2 = dependencies.http2?.(context) ?? new Http2Codec(context);
     if (config.tls !== undefined) this.#tls = this.#tlsServer(config.tls);
   }
 
@@ -342,15 +344,9 @@ export class Listener {
     this.#undecided.set(socket, this.#dependencies.clock.monotonic());
     sniffProtocol(socket, timeout, (found, first) => {
       this.#undecided.delete(socket);
-      if (found === 'http2') {
-        // node:http2 reads what lies in the buffer; our own codec hears what is emitted.
-        socket.unshift(first);
-        this.#http2.accept(socket, downstream);
-      } else {
-        this.#http1.accept(socket, downstream);
-        socket.unshift(first);
-        socket.resume();
-      }
+      (found === 'http2' ? this.#http2 : this.#http1).accept(socket, downstream);
+      socket.unshift(first);
+      socket.resume();
     });
   }
 

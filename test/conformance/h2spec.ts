@@ -11,17 +11,7 @@ import { Server } from '../../src/server.ts';
 import { makeAuthority } from '../support/certificates.ts';
 
 /** Cases that do not pass, each argued in docs/http2.md. */
-const exceptions = new Set([
-  'http2/5.1/8',
-  'http2/5.1/9',
-  'http2/5.1/11',
-  'http2/5.1/12',
-  'http2/5.1.1/2',
-  'http2/5.3.1/2',
-  'http2/6.3/1',
-  'http2/6.7/2',
-  'http2/6.9.1/3',
-]);
+const exceptions: ReadonlySet<string> = new Set();
 
 interface Result {
   readonly passed: number;

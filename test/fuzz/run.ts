@@ -1,7 +1,8 @@
-// Mutated messages at the parsers, and some of them at a running Portico:
+// Mutated messages and frames at the parsers, and some of them at a running Portico:
 //   npm run fuzz -- [--count 1000000] [--sockets 5000] [--seed N]
 import { parseArgs } from 'node:util';
 import { Random } from '../support/random.ts';
+import { fuzzFrames, fuzzHttp2Sockets } from './http2.ts';
 import { fuzzParsers } from './parsers.ts';
 import { fuzzSockets } from './sockets.ts';
 
@@ -29,6 +30,14 @@ try {
   );
   console.log(
     `${elapsed()}  sockets: ${sent.messages} messages, ${sent.whole} requests reached the app whole, ${sent.canaries} canaries answered`,
+  );
+  const frames = fuzzFrames(new Random(seed), Math.ceil(count / 10));
+  console.log(
+    `${elapsed()}  HTTP/2: ${frames.sequences} sequences, ${frames.frames} frames and ${frames.blocks} blocks were good`,
+  );
+  const http2 = await fuzzHttp2Sockets(new Random(seed), sockets);
+  console.log(
+    `${elapsed()}  HTTP/2 sockets: ${http2.sequences} sequences, ${http2.whole} requests reached the app whole, ${http2.canaries} canaries answered`,
   );
 } catch (error) {
   console.error(`seed ${seed}: ${(error as Error).message}`);

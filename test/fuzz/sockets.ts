@@ -7,6 +7,7 @@ import { Recorder, type RecordedRequest } from '../../src/conformance/recorder.t
 import { countRequests } from '../conformance/properties/grammar.ts';
 import type { Random } from '../support/random.ts';
 import { answerPlainly, Tapped } from '../support/tapped.ts';
+import { calm, judgeApp, judgeLog, markName } from './judge.ts';
 import { Mutator } from './mutate.ts';
 import { PorticoProcess } from './portico-process.ts';
 import { answerSeeds, requestSeeds } from './seeds.ts';
@@ -22,7 +23,6 @@ export interface SocketTally {
 const clients = 24;
 /** Milliseconds of silence after which a client leaves. */
 const quiet = 15;
-const markName = 'x-mark';
 
 /**
  * Sends mutated messages at a running Portico, whose app gives mutated answers to some of them.
@@ -100,18 +100,6 @@ async function canary(portico: PorticoProcess, number: number): Promise<void> {
   if (got !== `200 ${path}`) throw new Error(`canary ${number} got ${JSON.stringify(got)}`);
 }
 
-/** Everything that was begun has ended. */
-async function calm(portico: PorticoProcess): Promise<void> {
-  const gauges = ['portico_http_active_exchanges', 'portico_cluster_upstream_requests_active'];
-  let values: number[] = [];
-  for (let tries = 0; tries < 100; tries++) {
-    values = await Promise.all(gauges.map((name) => portico.metric(name)));
-    if (values.every((value) => value === 0)) return;
-    await new Promise((next) => setTimeout(next, 100));
-  }
-  throw new Error(`still running: ${gauges.map((name, at) => `${name} ${values[at]}`).join(', ')}`);
-}
-
 /** A client gets answers that can be read, and at most one to each request and one to what is none. */
 function clientFault(bytes: Buffer, requests: number, { messages }: Seen): string | undefined {
   const text = bytes.toString('latin1');
@@ -120,25 +108,4 @@ function clientFault(bytes: Buffer, requests: number, { messages }: Seen): strin
   if (messages.some(({ status, body }) => status === 0 && !'HTTP/1.1 '.startsWith(body.slice(0, 9)))) return 'garbage';
   if (messages.some(({ head }) => head.includes('\0'))) return 'NUL';
   return messages.filter(({ status }) => status >= 200).length > requests + 1 ? 'too many answers' : undefined;
-}
-
-function judgeApp(app: Recorder, mark: string): void {
-  if (app.unreadable.length > 0) throw new Error(`the app cannot read ${escape(app.unreadable[0]!)}`);
-  for (const { fields, text, oddities } of app.requests) {
-    const marks = fields.filter(([name]) => name === markName);
-    if (marks.length !== 1 || marks[0]![1] !== mark) throw new Error(`not written by portico: ${escape(text)}`);
-    if (oddities.length > 0) throw new Error(`the app is given a ${oddities[0]}: ${escape(text)}`);
-  }
-}
-
-/** The log has lines of JSON, and nothing in it that speaks of a fault of our own. */
-function judgeLog(output: string): void {
-  for (const line of output.split('\n')) {
-    if (line === '') continue;
-    if (!line.startsWith('{')) throw new Error(`portico wrote ${line}`);
-    const { level, error } = JSON.parse(line) as { level: string; error?: string };
-    // A stack belongs to what nobody has foreseen.
-    if (level === 'error' || level === 'fatal' || error?.includes('\n    at ') === true)
-      throw new Error(`portico complained: ${line}`);
-  }
 }

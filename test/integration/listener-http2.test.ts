@@ -1,9 +1,10 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { bodyFrom, BytesBody, Headers, localReply } from '../../src/http/index.ts';
+import { http2Codecs } from '../support/http2-codecs.ts';
 import { echo, RawClient, startListener, type Seen, type TestListenerOptions } from '../support/listener-harness.ts';
 
-async function session(options: TestListenerOptions = {}) {
+async function connected(options: TestListenerOptions = {}) {
   const started = await startListener(options);
   const client = connect(`http://127.0.0.1:${started.port}`);
   client.on('error', () => {});
@@ -69,7 +70,9 @@ function answerOf(stream: ClientHttp2Stream, begin: () => void): Promise<Answere
   });
 }
 
-describe('HTTP/2', () => {
+describe.each(http2Codecs)('HTTP/2 (%s)', (_, http2) => {
+  const session = (options: TestListenerOptions = {}) => connected({ ...options, http2 });
+
   it('requests become the same exchange as HTTP/1 ones, with the crumbs of cookies joined', async () => {
     const { client, logs } = await session({ answer: echo });
     const { status, body } = await ask(
@@ -230,6 +233,7 @@ describe('HTTP/2', () => {
     const outcomes: string[] = [];
     let reached: () => void = () => {};
     const { port, logs } = await startListener({
+      http2,
       answer: ({ request, cancellation }) =>
         new Promise((_, reject) => {
           request.body.pipe({
@@ -293,6 +297,8 @@ describe('HTTP/2', () => {
 });
 
 describe('HTTP/2 in bad faith', () => {
+  const session = connected;
+
   it('a client that resets its streams at once is sent away after a hundred, and the app has seen none of them', async () => {
     const { client, answered } = await session({ answer: () => new Promise(() => {}) });
     const goaway = new Promise<number>((resolve) => client.on('goaway', resolve));

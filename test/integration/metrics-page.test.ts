@@ -328,6 +328,20 @@ describe('the page (PM07: many series)', () => {
   }, 60_000);
 });
 
+describe('a scraper that leaves in the middle', () => {
+  it('does not disturb the next one', async () => {
+    const page = Array.from({ length: 50_000 }, (_, at) => `a{path="/x/${at}"} ${at}\n`).join('');
+    const { get, port } = await sidecar(page);
+    for (let round = 0; round < 3; round++) {
+      const leaving = new AbortController();
+      const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: leaving.signal });
+      await response.body!.getReader().read();
+      leaving.abort();
+    }
+    expect((await get()).body.match(/^a\{/gm)).toHaveLength(50_000);
+  }, 60_000);
+});
+
 describe('the page (PM08: what numbers promise)', () => {
   it('has counters that never fall across a reload', async () => {
     const app = await metricsApp('broken\na 1\n');

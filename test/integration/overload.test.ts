@@ -115,6 +115,11 @@ describe('memory that fills up', () => {
     running.write('GET /wait HTTP/1.1\r\nHost: t\r\n\r\n');
     const client = await RawClient.connect(port);
     await client.write(ask).expects('now\n');
+    const http2 = connectHttp2(`http://127.0.0.1:${port}`);
+    onTestFinished(() => http2.destroy());
+    const late = http2.request({ ':path': '/wait' });
+    late.setEncoding('utf8');
+    await expect.poll(() => waiting.length).toBe(2);
 
     use(930);
     await expect.poll(state).toBe(1);
@@ -122,14 +127,22 @@ describe('memory that fills up', () => {
     expect(text).toContain('HTTP/1.1 503');
     expect(text).toMatch(/connection: close\r\n[^]*overload_memory\n/i);
     expect(text).toMatch(/^retry-after: 1\r$/im);
+    // HTTP/2 says so by GOAWAY, and lets running streams end.
+    const goaway = new Promise((resolve) => http2.once('goaway', resolve));
+    const asked = http2.request({ ':path': '/' }).resume();
+    const refused = await new Promise((resolve) => asked.on('response', (headers) => resolve(headers[':status'])));
+    expect([refused, await goaway]).toEqual([503, 0]);
 
     use(980);
     await expect.poll(state).toBe(2);
     expect(await exchangeRaw(port, ask)).toBe('');
     const info = JSON.parse((await admin(portico.adminPort, '/server_info')).body) as { overload: unknown[] };
     expect(info.overload).toContainEqual({ trigger: 'memory', level: 'refuse', value: 0.98, limit: 0.92 });
-    waiting[0]!();
+    const closed = new Promise((resolve) => http2.once('close', resolve));
+    for (const release of waiting) release();
     await running.expects('late\n');
+    expect(await new Promise((resolve) => late.once('data', resolve))).toBe('late\n');
+    await closed;
 
     use(100);
     await expect.poll(state).toBe(0);

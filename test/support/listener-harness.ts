@@ -40,6 +40,7 @@ export interface TestListenerOptions {
   idleTimeout?: number;
   /** Default: the one of the product. */
   http1?: (context: CodecContext) => Codec;
+  http2?: (context: CodecContext) => Codec;
   /** Folder of certificate files. */
   folder?: string;
 }
@@ -97,6 +98,7 @@ export async function startListener(options: TestListenerOptions = {}): Promise<
     resolvePath: (path) => resolve(options.folder ?? '.', path),
     path: ['listeners', 0],
     ...(options.http1 === undefined ? {} : { http1: options.http1 }),
+    ...(options.http2 === undefined ? {} : { http2: options.http2 }),
   });
   onTestFinished(async () => {
     await listener.close(0);

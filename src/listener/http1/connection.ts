@@ -4,7 +4,8 @@ import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../..
 import { refuse } from '../admit.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
 import type { WireContext } from './codec.ts';
-import { FlushProgress } from './flush-progress.ts';
+import { FlushProgress } from '../flush-progress.ts';
+import { ResponsePace } from '../response-pace.ts';
 import { Turn } from './turn.ts';
 
 /** Bytes of requests to come that are kept while one is being answered; then reading stops. */
@@ -42,12 +43,14 @@ export class Http1Connection {
   #beginning = false;
   #quietSince: number;
   readonly #flush: FlushProgress;
+  readonly #pace: ResponsePace;
   /** On the context's clock: when something must have happened; Infinity when nothing is awaited. */
   deadline: number;
 
   constructor(socket: Socket, downstream: Downstream, context: WireContext) {
     this.#socket = socket;
     this.#flush = new FlushProgress(socket);
+    this.#pace = new ResponsePace(context.config.min_response_rate);
     this.downstream = downstream;
     this.#context = context;
     this.#reader = new HeadReader(context.limits.maxHeaderBytes);
@@ -95,9 +98,11 @@ export class Http1Connection {
   look(now: number): void {
     if (this.deadline <= now) this.#expire();
     this.#turn?.look(now);
-    if (this.#socket.writableLength === 0 || this.#state === 'tunnel') return;
+    if (this.#state === 'tunnel') return;
+    const unread = this.#socket.writableLength > 0;
     const timeout = this.#context.config.stream_flush_timeout;
-    if (timeout > 0 && this.#flush.stuckFor(now) >= timeout) this.#stuck();
+    if (unread && timeout > 0 && this.#flush.stuckFor(now) >= timeout) this.#unread('stream_flush_timeout');
+    else if (this.#pace.tooSlow(now, unread ? this.#flush.taken : 0, unread)) this.#unread('response_too_slow');
   }
 
   #expire(): void {
@@ -109,10 +114,10 @@ export class Http1Connection {
       this.#cut(this.#state === 'open' ? (this.#served > 0 ? 'idle_timeout' : 'request_headers_timeout') : undefined);
   }
 
-  /** The client has not read a byte of the answer for too long. */
-  #stuck(): void {
-    if (this.#turn === undefined) this.#cut('stream_flush_timeout');
-    else this.#turn.stuck();
+  /** The client does not read the answer, or too slowly. */
+  #unread(reason: ConnectionCut): void {
+    if (this.#turn === undefined) this.#cut(reason);
+    else this.#turn.unread(reason);
   }
 
   /** Closes it without an answer, because nobody has asked or nobody reads. */

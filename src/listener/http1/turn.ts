@@ -285,9 +285,9 @@ export class Turn implements Served, WriterHost {
     else this.#awaitContent();
   }
 
-  /** The client does not read the answer. */
-  stuck(): void {
-    this.#watch.end({ kind: 'reply', reply: refuse(408, 'stream_flush_timeout', 'SI') });
+  /** The client does not read the answer, or too slowly. */
+  unread(details: string): void {
+    this.#watch.end({ kind: 'reply', reply: refuse(408, details, 'SI') });
   }
 
   /** @param now on the context's clock */

@@ -1,227 +1,334 @@
-import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Downstream } from '../../http/index.ts';
-import type { CodecContext } from '../codec.ts';
+import {
+  clientPreface,
+  defaultWindow,
+  errorCode,
+  frameFault,
+  setting,
+  type ErrorCode,
+  type FrameFault,
+} from '../../http2/index.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
-import { FloodGuard } from './flood-guard.ts';
-import { OverheadBudget } from './overhead-budget.ts';
-import { StreamExchange } from './stream-exchange.ts';
+import { Budgets } from './budgets.ts';
+import type { Http2Context } from './codec.ts';
+import { connectionWindow, Inbound, type InboundHost } from './inbound.ts';
+import { Outbound } from './outbound.ts';
+import { SocketWriter } from './socket-writer.ts';
+import { streamWindow, type StreamExchange } from './stream-exchange.ts';
+import { StreamTable } from './stream-table.ts';
 
-/** CVE-2023-44487: streams that are reset before their answer cost us a request and the client nothing. */
-const mostResets = 100;
-const resetWindow = 30_000;
-/** CVE-2019-9512, CVE-2019-9515: PING and SETTINGS must be answered, one by one. */
-const mostControlFrames = 100;
-const controlWindow = 10_000;
 /** Milliseconds for the client to acknowledge our settings (RFC 9113 §6.5.3). */
 const settingsTimeout = 10_000;
-/** Milliseconds for the last frames to leave after a session has ended. */
-const closingTime = 1000;
+/** Milliseconds and bytes that are read and thrown away behind our last frame, so that the client gets to read it. */
+const lingerTime = 800;
+const mostLingering = 4 * 1024 * 1024;
 /** Milliseconds after which a client that does not answer is taken to have heard of the end. */
 const announcedTime = 1000;
-/** Milliseconds between two looks at how much overhead came. */
-const overheadInterval = 500;
+/** Milliseconds after which a connection is not expected to bring a request in the next moment. */
+const requestGrace = 1000;
 
-/** Bytes on their way to us on one connection, and on one stream (Envoy's edge guide: 1 MiB and 64 KiB). */
-const connectionWindow = 1024 * 1024;
-export const streamWindow = 256 * 1024;
+const drainPing = Buffer.from('portico!', 'latin1');
+const prefaceInvalid = frameFault(errorCode.PROTOCOL_ERROR, 'http2_preface_invalid');
+const settingsLate = frameFault(errorCode.SETTINGS_TIMEOUT, 'http2_settings_timeout');
 
 /** What must happen next, and until when on the monotonic clock. */
 type Waiting =
   | { readonly for: 'first request' | 'next request'; readonly since: number; readonly until: number }
   | { readonly for: 'answers' }
-  /** The end has been announced. */
+  /** Our last frame is out. */
   | { readonly for: 'end'; readonly until: number };
 
 const answers: Waiting = { for: 'answers' };
 
-/** A client's HTTP/2 connection. `node:http2` has no timeouts of its own, so they are here, as are the budgets. */
-export class Http2Connection {
-  readonly #session: ServerHttp2Session;
+/** A client's HTTP/2 connection: its socket, its deadlines and its end. What frames mean is in {@link Inbound}. */
+export class Http2Connection implements InboundHost {
+  readonly downstream: Downstream;
+  readonly context: Http2Context;
+  readonly outbound = new Outbound();
+  readonly streams = new StreamTable<StreamExchange>();
+  readonly budgets: Budgets;
   readonly #socket: Socket;
-  readonly #downstream: Downstream;
-  readonly #context: CodecContext;
-  readonly #resets = new FloodGuard(mostResets, resetWindow);
-  readonly #control = new FloodGuard(mostControlFrames, controlWindow);
-  readonly #overhead: OverheadBudget;
-  readonly #streams = new Map<number, StreamExchange>();
-  /** Streams of this round of the event loop. */
-  #arrived: StreamExchange[] = [];
-  #opened = 0;
-  /** Content of streams that are over. */
-  #received = 0;
-  #sent = 0;
+  readonly #inbound: Inbound;
+  readonly #writer: SocketWriter;
+  /** Bytes of the preface that are here. */
+  #preface = 0;
   #waiting: Waiting;
   #settingsDue: number;
-  #overheadDue = 0;
+  #flushing = false;
+  #lingered = 0;
   #draining = false;
+  #closing = false;
+  /** It ends as soon as the client has heard of it, without anybody asking. */
+  #leaving = false;
   /** When the client is taken to know that the end is near, whether or not it has shown so. */
   #heardBy = Infinity;
 
-  constructor(session: ServerHttp2Session, socket: Socket, downstream: Downstream, context: CodecContext) {
-    this.#session = session;
+  constructor(socket: Socket, downstream: Downstream, context: Http2Context) {
     this.#socket = socket;
-    this.#downstream = downstream;
-    this.#context = context;
+    this.downstream = downstream;
+    this.context = context;
     const { config, serve } = context;
     const now = serve.clock.monotonic();
-    this.#overhead = new OverheadBudget(config.max_header_bytes + streamWindow, now);
+    this.budgets = new Budgets(now);
+    this.#inbound = new Inbound(this);
+    this.#writer = new SocketWriter(socket, this.outbound, config);
     this.#settingsDue = now + settingsTimeout;
     this.#waiting = { for: 'first request', since: now, until: later(now, config.request_headers_timeout) };
-    // Nobody reads answers on half a connection of HTTP/2: a client that ends its side is gone.
-    socket.on('end', () => session.destroy());
-    session.on('error', () => {});
-    session.on('close', () => this.#endBefore(closingTime));
-    session.on('stream', (stream, _headers, flags, raw) =>
-      this.#begin(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
-    );
-    session.on('ping', () => this.#controlFrame());
-    session.on('remoteSettings', () => this.#controlFrame());
-    // Until our settings are acknowledged the client has not shown that it speaks HTTP/2 at all.
-    session.once('localSettings', () => {
-      this.#settingsDue = Infinity;
-      if (this.#waiting.for === 'first request') this.#awaitRequest();
-    });
-    session.setLocalWindowSize(connectionWindow);
+    socket.setNoDelay?.(true);
+    socket.on('data', this.#read);
+    socket.on('drain', this.#drained);
+    socket.on('end', () => this.#halfClosed());
+    socket.on('error', () => {});
+    socket.on('close', () => this.#closed());
+    const { frames } = this.outbound;
+    frames.settings([
+      setting.MAX_CONCURRENT_STREAMS,
+      config.max_concurrent_streams,
+      setting.INITIAL_WINDOW_SIZE,
+      streamWindow,
+      setting.MAX_HEADER_LIST_SIZE,
+      config.max_header_bytes,
+    ]);
+    frames.windowUpdate(0, connectionWindow - defaultWindow);
+    this.flushSoon();
   }
 
   get idleSince(): number | undefined {
-    return 'since' in this.#waiting ? this.#waiting.since : undefined;
+    const waiting = this.#waiting;
+    if (!('since' in waiting)) return undefined;
+    // One that has just come is about to speak.
+    return waiting.for === 'first request' && this.context.now() - waiting.since < requestGrace
+      ? undefined
+      : waiting.since;
+  }
+
+  get closing(): boolean {
+    return this.#closing;
   }
 
   /** Announces the end without refusing what is on its way (RFC 9113 §6.8). */
   drain(): void {
-    if (this.#draining || this.#session.destroyed) return;
+    if (this.#draining || this.#waiting.for === 'end') return;
     this.#draining = true;
-    this.#heardBy = this.#context.serve.clock.monotonic() + announcedTime;
-    this.#session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    this.#heardBy = this.context.serve.clock.monotonic() + announcedTime;
+    const { frames } = this.outbound;
+    frames.goaway(2 ** 31 - 1, errorCode.NO_ERROR);
     // Behind the GOAWAY: whoever answers has read it, and what crossed it on the way has arrived.
-    this.#session.ping(() => (this.#heardBy = 0));
+    frames.ping(false, drainPing, 0);
+    this.flushSoon();
   }
 
   /** The second step of the end, once the client knows of the first. */
   closeIfHeard(): void {
-    if (this.#context.serve.clock.monotonic() >= this.#heardBy) this.close();
+    if (this.context.serve.clock.monotonic() >= this.#heardBy) this.close();
   }
 
-  /** Takes no further streams; the session ends with the last one. */
+  /** Nobody loses an answer by it. The request of a new connection, or of one just used, may be on its way, and is waited for. */
+  closeIfIdle(): void {
+    const since = this.idleSince;
+    if (since !== undefined && this.context.now() - since >= requestGrace) this.close();
+  }
+
+  /** Takes no further streams; the connection ends with the last one. */
   close(): void {
-    if (!this.#session.closed) this.#session.close();
+    if (this.#closing || this.#waiting.for === 'end') return;
+    this.#closing = true;
+    this.outbound.frames.goaway(this.streams.last, errorCode.NO_ERROR);
+    if (this.streams.size === 0) this.#linger('polite');
+    else this.flushSoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
   }
 
   /** Called now and then. @param now monotonic milliseconds */
   look(now: number): void {
-    if (now >= this.#settingsDue) {
-      this.#settingsDue = Infinity;
-      this.#destroy('http2_settings_timeout', constants.NGHTTP2_SETTINGS_TIMEOUT);
-    }
     const waiting = this.#waiting;
     if (waiting.for === 'end') {
-      if (now < waiting.until) return;
-      this.#session.destroy();
-      this.#socket.destroy();
-    } else if (waiting.for === 'answers') {
-      this.#lookAtStreams(now);
-    } else if (now >= waiting.until && !this.#draining) {
-      this.#expire(waiting.for === 'first request' ? 'request_headers_timeout' : 'idle_timeout');
+      if (now >= waiting.until || this.#writer.look(now) !== undefined) this.#socket.destroy();
+      return;
     }
-    if (now >= this.#overheadDue) this.#weigh(now);
+    const { request_headers_timeout: headTimeout } = this.context.config;
+    const headBegan = this.#inbound.headBegan;
+    if (now >= this.#settingsDue) return this.fail(settingsLate);
+    if (headBegan !== undefined && now >= later(headBegan, headTimeout)) return this.#expire('request_headers_timeout');
+    if (waiting.for === 'answers') this.#lookAtStreams(now);
+    else if (now >= waiting.until && !this.#draining)
+      return this.#expire(waiting.for === 'first request' ? 'request_headers_timeout' : 'idle_timeout');
+    const unread = this.#writer.look(now);
+    if (unread !== undefined) this.#unread(unread);
+    else if (this.#leaving) this.closeIfHeard();
   }
 
   /** GOAWAY, and then the end for those who do not listen to it. */
   #expire(reason: ConnectionCut): void {
-    this.#context.cut?.(reason);
-    this.close();
-    this.#endBefore(closingTime);
-  }
-
-  #endBefore(milliseconds: number): void {
-    if (this.#waiting.for === 'end') return;
-    this.#waiting = { for: 'end', until: this.#context.serve.clock.monotonic() + milliseconds };
+    this.context.cut?.(reason);
+    if (!this.#closing) this.outbound.frames.goaway(this.streams.last, errorCode.NO_ERROR);
+    this.#closing = true;
+    this.#abortStreams();
+    this.#linger('cut');
   }
 
   #lookAtStreams(now: number): void {
+    const { blocked, deaf } = this.#writer;
     // One stream that is held up can use up the window of all.
-    let held = false;
-    for (const stream of this.#streams.values()) if (stream.held) held = true;
-    for (const stream of this.#streams.values()) stream.look(now, held);
+    let held = deaf;
+    for (const stream of this.streams.live()) if (stream.held) held = true;
+    for (const stream of this.streams.live()) stream.look(now, held, blocked);
   }
 
-  #weigh(now: number): void {
-    this.#overheadDue = now + overheadInterval;
-    let received = this.#received;
-    let sent = this.#sent;
-    for (const { exchange } of this.#streams.values()) {
-      received += exchange.bytesReceived;
-      sent += exchange.bytesSent;
+  /** The client does not read, or too slowly, whatever stream. */
+  #unread(reason: ConnectionCut): void {
+    if (this.streams.size === 0) this.context.cut?.(reason);
+    for (const stream of this.streams.live()) stream.unread(reason);
+    this.#socket.destroy();
+  }
+
+  readonly #read = (chunk: Buffer): void => {
+    if (this.#waiting.for === 'end') {
+      this.#lingered += chunk.length;
+      if (this.#lingered > mostLingering) this.#socket.destroy();
+      return;
     }
-    const traffic = { read: this.#socket.bytesRead, received, sent, streams: this.#opened };
-    if (this.#overhead.overdrawn(traffic, now)) this.#flooded('http2_overhead_flood');
-  }
-
-  #controlFrame(): void {
-    if (this.#control.spend(this.#context.serve.clock.monotonic())) this.#flooded('http2_control_flood');
-  }
-
-  #flooded(details: string): void {
-    this.#destroy(details, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-
-  /** GOAWAY with the code, and the end of all streams. */
-  #destroy(details: string, code: number): void {
-    if (this.#session.destroyed) return;
-    this.#context.serve.counters.protocolError(details);
-    this.#session.destroy(new Error(details), code);
-  }
-
-  #begin(stream: ServerHttp2Stream, raw: readonly string[], complete: boolean): void {
-    const begun = new StreamExchange(stream, raw, complete, this.#downstream, this.#context);
-    this.#opened++;
-    this.#streams.set(stream.id!, begun);
-    if (this.#waiting.for !== 'end') this.#waiting = answers;
-    stream.on('error', ignore);
-    stream.on('aborted', this.#onAborted);
-    stream.on('close', this.#onClose);
-    if (!complete) stream.on('finish', this.#onFinish);
-    // A tick later it is known whether the stream was reset in the same breath, and a small body has arrived.
-    if (this.#arrived.push(begun) === 1) setImmediate(this.#serveArrived);
-  }
-
-  readonly #serveArrived = (): void => {
-    const arrived = this.#arrived;
-    this.#arrived = [];
-    for (const stream of arrived) stream.serve();
+    let at = 0;
+    if (this.#preface < clientPreface.length) {
+      at = Math.min(chunk.length, clientPreface.length - this.#preface);
+      if (chunk.compare(clientPreface, this.#preface, this.#preface + at, 0, at) !== 0)
+        return this.fail(prefaceInvalid);
+      this.#preface += at;
+    }
+    this.#inbound.reader.read(chunk, at);
   };
 
-  // The same three functions for all streams: what a stream refers to lives longer than the stream, because its handle in
-  // C++ is let go of only by the big garbage collection.
+  readonly #drained = (): void => {
+    this.#writer.drained();
+    if (this.outbound.waiting) this.flush();
+  };
 
-  readonly #onAborted = this.#ofStream((stream) => stream.aborted());
-  readonly #onFinish = this.#ofStream((stream) => stream.finished());
-  readonly #onClose = this.#ofStream((stream, id) => {
-    this.#streams.delete(id);
-    this.#received += stream.exchange.bytesReceived;
-    this.#sent += stream.exchange.bytesSent;
-    if (stream.closed() === 'in vain' && this.#resets.spend(this.#context.serve.clock.monotonic()))
-      this.#flooded('http2_rapid_reset');
-    if (this.#streams.size === 0 && this.#waiting.for === 'answers') this.#awaitRequest();
-  });
+  // What streams and frames ask for.
 
-  #ofStream(act: (stream: StreamExchange, id: number) => void): (this: ServerHttp2Stream) => void {
-    const streams = this.#streams;
-    return function ofStream(this: ServerHttp2Stream) {
-      const stream = streams.get(this.id!);
-      if (stream !== undefined) act(stream, this.id!);
-    };
+  flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.context.flushSoon(this);
+  }
+
+  /** Called at the end of a round of the event loop in which there was something to write. */
+  flush(): void {
+    this.#flushing = false;
+    if (this.#socket.destroyed || this.#waiting.for === 'end') return;
+    if (this.#writer.flush()) this.flushSoon();
+  }
+
+  begun(stream: StreamExchange): void {
+    if (this.#waiting.for !== 'end') this.#waiting = answers;
+    this.context.serveSoon(stream);
+    if (this.context.serve.overload?.shedding === true) {
+      this.#leaving = true;
+      this.drain();
+    }
+  }
+
+  ended(stream: StreamExchange): void {
+    if (this.streams.close(stream.id, 'ended')) this.#streamClosed();
+  }
+
+  reset(stream: StreamExchange, code: ErrorCode): void {
+    if (!this.streams.close(stream.id, 'reset by us')) return;
+    this.outbound.frames.reset(stream.id, code);
+    this.flushSoon();
+    stream.over(new Error('the stream is closed'));
+    this.#streamClosed();
+  }
+
+  resetByClient(stream: StreamExchange): void {
+    this.streams.close(stream.id, 'reset by client');
+    stream.aborted();
+    this.#streamClosed();
+  }
+
+  used(bytes: number, stream: StreamExchange | undefined): void {
+    const connection = this.#inbound.released(bytes);
+    const ofStream = stream?.released(bytes) ?? 0;
+    if (connection > 0) this.outbound.frames.windowUpdate(0, connection);
+    if (ofStream > 0) this.outbound.frames.windowUpdate(stream!.id, ofStream);
+    if (connection > 0 || ofStream > 0) this.flushSoon();
+  }
+
+  settingsAcknowledged(): void {
+    // Until then the client has not shown that it speaks HTTP/2 at all.
+    this.#settingsDue = Infinity;
+    if (this.#waiting.for === 'first request') this.#awaitRequest();
+  }
+
+  pingAcknowledged(): void {
+    if (this.#draining) this.#heardBy = 0;
+  }
+
+  leaving(code: number): void {
+    // For a client that has met an error nothing is left to be done; others wait for their answers.
+    if (code !== errorCode.NO_ERROR) this.#abortStreams();
+    this.close();
+  }
+
+  fail(fault: FrameFault): void {
+    if (this.#waiting.for === 'end') return;
+    this.context.serve.counters.protocolError(fault.details);
+    this.outbound.frames.goaway(this.streams.last, fault.code);
+    this.#abortStreams();
+    this.#linger('cut');
+  }
+
+  #streamClosed(): void {
+    if (this.streams.size > 0 || this.#waiting.for !== 'answers') return;
+    if (this.#closing) this.#linger('polite');
+    else this.#awaitRequest();
   }
 
   #awaitRequest(): void {
-    const now = this.#context.serve.clock.monotonic();
-    this.#waiting = { for: 'next request', since: now, until: later(now, this.#context.config.idle_timeout) };
+    const now = this.context.serve.clock.monotonic();
+    this.#waiting = { for: 'next request', since: now, until: later(now, this.context.config.idle_timeout) };
+  }
+
+  /**
+   * The last frames leave, the client gets its time to read them, and then it is over (RFC 9113 §5.4.1).
+   * @param how `polite`: that time begins when all has been read, however long it takes
+   */
+  #linger(how: 'polite' | 'cut'): void {
+    this.flush();
+    this.#inbound.reader.stop();
+    const begin = () => {
+      if (!this.#socket.destroyed)
+        this.#waiting = { for: 'end', until: this.context.serve.clock.monotonic() + lingerTime };
+    };
+    this.#waiting = { for: 'end', until: Infinity };
+    if (how === 'cut') begin();
+    this.#socket.end(how === 'polite' ? begin : undefined);
+    this.#socket.resume();
+  }
+
+  /** Nobody reads answers on half a connection of HTTP/2: a client that ends its side is gone. */
+  #halfClosed(): void {
+    if (this.#waiting.for === 'end') return;
+    this.#abortStreams();
+    this.#linger('cut');
+  }
+
+  #closed(): void {
+    this.#waiting = { for: 'end', until: Infinity };
+    this.#inbound.reader.stop();
+    this.#abortStreams();
+  }
+
+  #abortStreams(): void {
+    for (const stream of [...this.streams.live()]) {
+      this.streams.close(stream.id, 'reset by us');
+      stream.aborted();
+    }
   }
 }
-
-function ignore(): void {}
 
 /** @param milliseconds 0 is never */
 function later(now: number, milliseconds: number): number {

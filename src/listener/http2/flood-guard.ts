@@ -10,12 +10,12 @@ export class FloodGuard {
     this.#window = window;
   }
 
-  /** Answers true when the budget is overdrawn. @param now monotonic milliseconds */
-  spend(now: number): boolean {
+  /** Answers true when the budget is overdrawn. @param now monotonic milliseconds @param weight how often it counts */
+  spend(now: number, weight = 1): boolean {
     if (now - this.#since >= this.#window) {
       this.#since = now;
       this.#count = 0;
     }
-    return ++this.#count > this.#most;
+    return (this.#count += weight) > this.#most;
   }
 }

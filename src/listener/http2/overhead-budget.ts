@@ -1,46 +1,33 @@
-/** Bytes a second, and at once. */
-const rate = 512 * 1024;
-const burst = 2 * 1024 * 1024;
-/** Content may come one byte a frame of ten. */
-const framing = 10;
-
-/** Running totals of one connection. */
-export interface Traffic {
-  readonly read: number;
-  /** Content of requests, and of answers: every byte of these may be worth a WINDOW_UPDATE. */
-  readonly received: number;
-  readonly sent: number;
-  readonly streams: number;
-}
+/** Frames that may come at once, on any connection; and those that come to it with every second. */
+const burst = 1000;
+const rate = 100;
+/** What is earned adds up to so much. */
+const most = 10_000;
 
 /**
- * `node:http2` shows no WINDOW_UPDATE, CONTINUATION or frame of unknown type to JavaScript (CVE-2019-9511 and its kin), but the
- * socket counts its bytes: what is neither head nor content is overhead, and too much of it is a flood.
+ * Frames that bring neither a head nor content cost us work and the client little (CVE-2019-9511 and its kin): WINDOW_UPDATE,
+ * PRIORITY, empty DATA, frames of unknown type, frames of streams that are over. Some come with every honest stream, and
+ * many with a large answer, so streams and content earn them, as in Envoy's flood mitigation.
  */
 export class OverheadBudget {
-  /** Bytes that a stream may take for its head, and for content that nobody wanted. */
-  readonly #perStream: number;
-  #before: Traffic = { read: 0, received: 0, sent: 0, streams: 0 };
-  #looked: number;
-  #debt = 0;
+  #left = burst;
+  #refilled: number;
 
-  /** @param now monotonic milliseconds, as in {@link OverheadBudget.overdrawn} */
-  constructor(perStream: number, now: number) {
-    this.#perStream = perStream;
-    this.#looked = now;
+  /** @param now monotonic milliseconds, as in {@link OverheadBudget.spend} */
+  constructor(now: number) {
+    this.#refilled = now;
   }
 
-  overdrawn(traffic: Traffic, now: number): boolean {
-    const { read, received, sent, streams } = this.#before;
-    const overhead =
-      traffic.read -
-      read -
-      framing * (traffic.received - received) -
-      (traffic.sent - sent) -
-      this.#perStream * (traffic.streams - streams);
-    this.#debt = Math.max(0, this.#debt + overhead - (rate * (now - this.#looked)) / 1000);
-    this.#before = traffic;
-    this.#looked = now;
-    return this.#debt > burst;
+  /** Something came, or left, that such frames may belong to. */
+  earn(frames: number): void {
+    this.#left = Math.min(most, this.#left + frames);
+  }
+
+  /** One such frame. Answers true when the budget is overdrawn. */
+  spend(now: number): boolean {
+    if (--this.#left >= 0) return false;
+    this.#left = Math.min(burst, this.#left + ((now - this.#refilled) * rate) / 1000);
+    this.#refilled = now;
+    return this.#left < 0;
   }
 }

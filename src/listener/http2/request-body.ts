@@ -1,6 +1,5 @@
-import type { ServerHttp2Stream } from 'node:http2';
-import { BodyStream, type BodySink, type Exchange } from '../../http/index.ts';
-import { refuse, trailersFrom } from '../admit.ts';
+import { BodyStream, type BodySink, type Exchange, type Headers } from '../../http/index.ts';
+import { refuse } from '../admit.ts';
 import type { Watch } from '../watch.ts';
 
 export interface RequestBodyOptions {
@@ -8,96 +7,94 @@ export interface RequestBodyOptions {
   readonly length: number | undefined;
   /** Most bytes; 0 is no limit. */
   readonly limit: number;
-  readonly maxTrailers: number;
   /** Called when the body is wanted first, if the client waits for 100 before it sends it. */
   readonly awaited: (() => void) | undefined;
   /** Whose bytes these are, for the log. */
   readonly exchange: Exchange;
   readonly watch: Watch;
-  readonly clock: { monotonic(): number };
+  /** So many bytes have been passed on, or thrown away. @param wanted the client may send as many again on this stream */
+  readonly used: (bytes: number, wanted: boolean) => void;
 }
 
-/** The body of an HTTP/2 request. Reading starts with `start`, or when somebody pipes it. */
+/** The body of an HTTP/2 request. What nobody takes keeps the client's windows closed (RFC 9113 §5.2). */
 export class Http2RequestBody extends BodyStream {
-  readonly #stream: ServerHttp2Stream;
   readonly #options: RequestBodyOptions;
-  #started = false;
   #open = true;
+  /** Bytes that came and have not been taken. */
+  #unused = 0;
+  #piped = false;
   #held: boolean;
-  #trailers: readonly string[] = [];
 
-  constructor(stream: ServerHttp2Stream, options: RequestBodyOptions) {
+  constructor(options: RequestBodyOptions) {
     super(options.length, {
-      resume: () => stream.resume(),
-      cancel: () => {
-        this.#open = false;
-        stream.pause();
-      },
+      resume: () => this.#use(),
+      cancel: () => this.#close(),
     });
-    this.#stream = stream;
     this.#options = options;
     this.#held = options.awaited !== undefined;
-    stream.on('trailers', (_fields: object, _flags: number, raw?: string[]) => {
-      this.#trailers = raw ?? [];
-    });
-  }
-
-  /** Whether all of it has been received and read. */
-  get finished(): boolean {
-    return this.#options.exchange.requestDuration !== undefined;
   }
 
   /** Whether we, and not the client, have held it up since this was asked last. */
   wasHeld(): boolean {
     const held = this.#held;
-    this.#held = this.#open && (!this.#started || this.#stream.isPaused());
+    this.#held = this.#open && (this.#unused > 0 || (this.#options.awaited !== undefined && !this.#piped));
     return held;
   }
 
   override pipe(sink: BodySink): void {
-    if (!this.#started) {
-      this.#options.awaited?.();
-      this.start();
-    }
-    super.pipe(sink);
+    this.#piped = true;
+    this.#options.awaited?.();
+    super.pipe({
+      data: (chunk) => sink.data(chunk),
+      end: (trailers) => {
+        this.#use();
+        sink.end(trailers);
+      },
+      error: (error) => sink.error(error),
+    });
   }
 
-  start(): void {
-    this.#started = true;
-    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
-    this.#stream.on('end', () => this.#finish());
+  /** Takes content from the client. */
+  take(chunk: Buffer): void {
+    const { exchange, watch, limit, used } = this.#options;
+    if (!this.#open) return used(chunk.length, false);
+    exchange.bytesReceived += chunk.length;
+    watch.touch();
+    if (limit > 0 && exchange.bytesReceived > limit) {
+      used(chunk.length, false);
+      watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large') });
+      this.break(new Error('the request body is larger than allowed'));
+    } else if (this.push(chunk)) {
+      used(chunk.length, true);
+    } else {
+      this.#unused += chunk.length;
+      this.#held = true;
+    }
+  }
+
+  /** The request is whole. */
+  finish(trailers: Headers | undefined): void {
+    if (!this.#open) return;
+    this.#open = false;
+    // Whoever takes it as a whole does not tell when.
+    if (!this.#piped) this.#use();
+    this.end(trailers);
   }
 
   /** Nothing more will come that counts: the client left, or the answer is out already. */
   break(reason: Error): void {
-    this.#open = false;
+    this.#close();
     this.fail(reason);
   }
 
-  #take(chunk: Buffer): void {
-    if (!this.#open) return;
-    const { exchange, watch, limit } = this.#options;
-    exchange.bytesReceived += chunk.byteLength;
-    watch.touch();
-    if (limit > 0 && exchange.bytesReceived > limit) {
-      watch.end({ kind: 'reply', reply: refuse(413, 'body_too_large') });
-      this.break(new Error('the request body is larger than allowed'));
-    } else if (!this.push(chunk)) {
-      this.#held = true;
-      this.#stream.pause();
-    }
+  #close(): void {
+    this.#open = false;
+    this.#use();
   }
 
-  #finish(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    const stream = this.#stream;
-    const { exchange, clock, maxTrailers } = this.#options;
-    // A stream that was reset, or lost with its connection, ends like one that was completed.
-    if (stream.aborted || stream.rstCode !== 0) return this.fail(new Error('the request body is incomplete'));
-    if (this.length !== undefined && exchange.bytesReceived !== this.length)
-      return this.fail(new Error('the request body has not the announced length'));
-    exchange.requestDuration = clock.monotonic() - exchange.started;
-    this.end(trailersFrom(this.#trailers, maxTrailers));
+  #use(): void {
+    const bytes = this.#unused;
+    this.#unused = 0;
+    if (bytes > 0) this.#options.used(bytes, this.#open);
   }
 }

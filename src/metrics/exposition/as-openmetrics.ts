@@ -54,6 +54,8 @@ function isNoCount({ name, value }: Sample): boolean {
   return (value.startsWith('-') || /^n/i.test(value)) && !(toNumber(value) >= 0) && !name.endsWith('_created');
 }
 
+const mayBeCreated: readonly MetricType[] = ['gauge', 'untyped', 'unknown'];
+
 /** Gauges that the text format has for the start of a counter, histogram or summary. */
 function createdGauges(families: readonly MetricFamily[]): {
   folded: ReadonlySet<MetricFamily>;
@@ -61,7 +63,9 @@ function createdGauges(families: readonly MetricFamily[]): {
 } {
   const types: readonly MetricType[] = ['counter', 'histogram', 'summary'];
   const gauges = new Map(
-    families.filter(({ name, type }) => type === 'gauge' && name.endsWith('_created')).map((one) => [one.name, one]),
+    families
+      .filter(({ name, type }) => mayBeCreated.includes(type) && name.endsWith('_created'))
+      .map((one) => [one.name, one]),
   );
   const folded = new Set<MetricFamily>();
   for (const family of gauges.size === 0 ? [] : families) {

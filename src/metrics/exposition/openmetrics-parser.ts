@@ -1,20 +1,18 @@
-import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
-import { labelHash } from '../label-hash.ts';
-import { ScrapedSample } from '../scraped-sample.ts';
-import { labelValue } from '../series.ts';
-import { tooManySamples } from '../scrape-refused.ts';
+import type { MetricFamily, MetricType, Sample } from '../family.ts';
 import type { KnownSeries, SeriesTable } from '../series-table.ts';
 import { unescapeLabelValue } from './escape.ts';
 import { ExpositionFault, LineFault, shown } from './fault.ts';
 import { FaultLog } from './fault-log.ts';
+import { checkSample, checkUnit, learn } from './openmetrics-checks.ts';
 import { HistogramCheck } from './histogram-check.ts';
 import { LineSplitter, type LineReader } from './line-splitter.ts';
 import { toNumber } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { readSampleLine } from './openmetrics-sample.ts';
 import { isOpenMetricsType, sampleSuffixes, type OpenMetricsType } from './openmetrics-types.ts';
-import { openMetricsNotation, parseSeries, readQuoted } from './parse-series.ts';
+import { openMetricsNotation, readQuoted } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
+import { SampleTally } from './sample-tally.ts';
 
 interface Family extends MetricFamily {
   type: MetricType;
@@ -42,7 +40,7 @@ interface Family extends MetricFamily {
 export class OpenMetricsParser implements ExpositionParser, LineReader {
   readonly #splitter: LineSplitter;
   readonly #table: SeriesTable;
-  readonly #maxSamples: number;
+  readonly #tally: SampleTally;
   readonly #faults: FaultLog;
   readonly #families: Family[] = [];
   /** Names of samples of the families that ended. */
@@ -50,13 +48,11 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
   #family: Family | undefined;
   #ended = false;
   #line = 0;
-  #scraped = 0;
-  #admitted = 0;
 
   constructor({ table, invalidLines, maxLineLength, maxSamples }: ParseOptions) {
     this.#splitter = new LineSplitter(this, maxLineLength);
     this.#table = table;
-    this.#maxSamples = maxSamples;
+    this.#tally = new SampleTally(maxSamples);
     this.#faults = new FaultLog(invalidLines);
     table.begin(openMetricsNotation);
   }
@@ -69,13 +65,7 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     this.#splitter.end();
     if (!this.#ended)
       throw new ExpositionFault(Math.max(1, this.#line), 'is the last line and not `# EOF`: the page was cut off');
-    return {
-      families: this.#families,
-      samplesScraped: this.#scraped,
-      samplesAdmitted: this.#admitted,
-      faults: this.#faults.count,
-      firstFault: this.#faults.first,
-    };
+    return this.#tally.parsed(this.#families, this.#faults);
   }
 
   unreadable(reason: string): void {
@@ -143,14 +133,13 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     checkSample(family, suffix, value, exemplar);
     const again = this.#follow(family, known, timestamp);
     family.read++;
-    this.#scraped++;
-    if (again) return;
+    if (again) {
+      this.#tally.leaveOut();
+      return;
+    }
     if (family.type === 'histogram' || family.type === 'gaugehistogram')
       this.#checkHistogram(family, suffix, known, value, timestamp);
-    const admitted = known.admitted;
-    if (admitted === undefined) return;
-    if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-    family.samples.push(new ScrapedSample(admitted, value, timestamp, exemplar));
+    this.#tally.take(known, family.samples, value, timestamp, exemplar);
   }
 
   /**
@@ -243,90 +232,6 @@ function readName(line: string, at: number): [name: string, after: number] {
   return [name, after];
 }
 
-function checkUnit(name: string, type: MetricType, unit: string | undefined): void {
-  if (unit === undefined || unit === '') return;
-  if (!name.endsWith(`_${unit}`))
-    throw new LineFault(`has the unit ${shown(unit)}, with which ${shown(name)} does not end`);
-  if (type === 'info' || type === 'stateset') throw new LineFault(`has a unit for a metric of type ${type}`);
-}
-
 function namesOf(name: string, type: OpenMetricsType): ReadonlySet<string> {
   return new Set(sampleSuffixes[type].map((suffix) => name + suffix));
-}
-
-function checkSample(family: Family, suffix: string, value: string, exemplar: Exemplar | undefined): void {
-  switch (family.type) {
-    case 'counter':
-      checkCount(suffix, value);
-      break;
-    case 'histogram':
-    case 'gaugehistogram':
-      checkCount(suffix, value);
-      break;
-    case 'summary':
-      if (suffix !== '') checkCount(suffix, value);
-      else if (toNumber(value) < 0) throw new LineFault('is a quantile and negative');
-      break;
-    case 'stateset':
-      if (value !== '0' && toNumber(value) !== 0 && toNumber(value) !== 1)
-        throw new LineFault('is a state that is neither 0 nor 1');
-      break;
-    case 'info':
-      if (toNumber(value) !== 1) throw new LineFault('is an info that is not 1');
-      break;
-  }
-  if (exemplar === undefined) return;
-  const mayHaveOne =
-    (family.type === 'counter' && suffix === '_total') ||
-    ((family.type === 'histogram' || family.type === 'gaugehistogram') && suffix === '_bucket');
-  if (!mayHaveOne) throw new LineFault('has an exemplar, which only buckets and counters may have');
-}
-
-/** Counts and sums of counts are numbers of at least 0; only the sum of a gauge histogram may be less. */
-function checkCount(suffix: string, value: string): void {
-  if (suffix === '_created') return;
-  const number = toNumber(value);
-  if (Number.isNaN(number)) throw new LineFault('is a count or a sum and NaN');
-  if (number < 0 && suffix !== '_gsum') throw new LineFault('is a count or a sum and negative');
-}
-
-/** Works out what of a series depends on the type of its family, once. */
-function learn(known: KnownSeries, { type, name }: Family, suffix: string): void {
-  const { labels } = parseSeries(known.text, openMetricsNotation);
-  if (suffix === '_bucket') known.bound = readBound(labelValue(labels, 'le'));
-  if (type === 'summary' && suffix === '') known.bound = readQuantile(labelValue(labels, 'quantile'));
-  if (type === 'stateset' && labelValue(labels, name) === undefined) throw new LineFault(`has no label ${name}`);
-  known.group = groupOf(type, name, suffix, labels);
-  known.type = type;
-}
-
-function readBound(bound: string | undefined): number {
-  if (bound === undefined) throw new LineFault('is a bucket without le');
-  const number = toNumber(bound);
-  if (Number.isNaN(number)) throw new LineFault(`has ${shown(bound)} as le`);
-  if (number === Infinity && bound !== '+Inf') throw new LineFault(`has ${shown(bound)} as le; write +Inf`);
-  return number;
-}
-
-function readQuantile(quantile: string | undefined): number {
-  const number = toNumber(quantile ?? '-');
-  if (number >= 0 && number <= 1) return number;
-  throw new LineFault('is a quantile whose label quantile is not from 0 to 1');
-}
-
-/** The labels that samples of one metric share: those without what tells its parts from each other. */
-function groupOf(type: MetricType, name: string, suffix: string, labels: readonly string[]): number {
-  switch (type) {
-    case 'info':
-      return 0;
-    case 'stateset':
-      return labelHash('', labels, (label) => label === name);
-    case 'summary':
-      return labelHash('', labels, (label) => suffix === '' && label === 'quantile');
-    case 'histogram':
-    case 'gaugehistogram':
-      return labelHash('', labels, (label) => suffix === '_bucket' && label === 'le');
-    default:
-      return labelHash('', labels, () => false);
-  }
 }

@@ -1,13 +1,12 @@
 import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
 import { numberText } from '../own-family.ts';
-import { ScrapedSample } from '../scraped-sample.ts';
-import { tooManySamples } from '../scrape-refused.ts';
 import { seriesText } from '../series.ts';
 import type { SeriesTable } from '../series-table.ts';
 import { ExpositionFault, LineFault } from './fault.ts';
 import { millisecondsToSeconds } from './number.ts';
 import { textNotation } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
+import { SampleTally } from './sample-tally.ts';
 import { protobufFields, readVarint } from './protobuf-fields.ts';
 
 /** By number, as in io.prometheus.client. */
@@ -25,19 +24,17 @@ interface Head {
  */
 export class ProtobufParser implements ExpositionParser {
   readonly #table: SeriesTable;
-  readonly #maxSamples: number;
+  readonly #tally: SampleTally;
   readonly #families: MetricFamily[] = [];
   /** The beginning of a family. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   /** Bytes that must be there before it can be read. */
   #needed = 0;
-  #scraped = 0;
-  #admitted = 0;
 
   constructor({ table, maxSamples }: ParseOptions) {
     this.#table = table;
-    this.#maxSamples = maxSamples;
+    this.#tally = new SampleTally(maxSamples);
     table.begin(textNotation);
   }
 
@@ -65,13 +62,7 @@ export class ProtobufParser implements ExpositionParser {
 
   end(): ParsedExposition {
     if (this.#waitingBytes > 0) throw new ExpositionFault(0, 'the page was cut off within a family');
-    return {
-      families: this.#families,
-      samplesScraped: this.#scraped,
-      samplesAdmitted: this.#admitted,
-      faults: 0,
-      firstFault: undefined,
-    };
+    return this.#tally.parsed(this.#families);
   }
 
   #guard(read: () => void): void {
@@ -112,11 +103,8 @@ export class ProtobufParser implements ExpositionParser {
       else if (field >= 2 && field <= 7) values.push({ field, body: bytesOf(value) });
     }
     const add = (suffix: string, more: readonly string[], value: number, exemplar?: Exemplar, native?: Buffer) => {
-      this.#scraped++;
-      const series = this.#table.get(seriesText(head.name + suffix, [...labels, ...more])).admitted;
-      if (series === undefined) return;
-      if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-      samples.push(new ScrapedSample(series, numberText(value), timestamp, exemplar, native));
+      const known = this.#table.get(seriesText(head.name + suffix, [...labels, ...more]));
+      this.#tally.take(known, samples, numberText(value), timestamp, exemplar, native);
     };
     for (const { field, body } of values) {
       if (field === 7) readHistogram(head, body, add);

@@ -1,6 +1,4 @@
 import type { MetricFamily, MetricType, Sample } from '../family.ts';
-import { tooManySamples } from '../scrape-refused.ts';
-import { ScrapedSample } from '../scraped-sample.ts';
 import type { SeriesTable } from '../series-table.ts';
 import { unescapeHelp } from './escape.ts';
 import { LineFault, shown } from './fault.ts';
@@ -10,6 +8,7 @@ import { isTimestamp, isReal, millisecondsToSeconds } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { endOfSeries, isBlank, readQuoted, skipBlanks, textNotation } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
+import { SampleTally } from './sample-tally.ts';
 
 const types: readonly MetricType[] = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 
@@ -28,20 +27,18 @@ interface Family extends MetricFamily {
 export class TextParser implements ExpositionParser, LineReader {
   readonly #splitter: LineSplitter;
   readonly #table: SeriesTable;
-  readonly #maxSamples: number;
+  readonly #tally: SampleTally;
   readonly #faults: FaultLog;
   readonly #families = new Map<string, Family>();
   /** The family of the sample before: most samples follow one of the same name. */
   #lastName: string | undefined;
   #lastFamily: Family | undefined;
   #line = 0;
-  #scraped = 0;
-  #admitted = 0;
 
   constructor({ table, invalidLines, maxLineLength, maxSamples }: ParseOptions) {
     this.#splitter = new LineSplitter(this, maxLineLength);
     this.#table = table;
-    this.#maxSamples = maxSamples;
+    this.#tally = new SampleTally(maxSamples);
     this.#faults = new FaultLog(invalidLines);
     table.begin(textNotation);
   }
@@ -52,13 +49,7 @@ export class TextParser implements ExpositionParser, LineReader {
 
   end(): ParsedExposition {
     this.#splitter.end();
-    return {
-      families: [...this.#families.values()],
-      samplesScraped: this.#scraped,
-      samplesAdmitted: this.#admitted,
-      faults: this.#faults.count,
-      firstFault: this.#faults.first,
-    };
+    return this.#tally.parsed([...this.#families.values()], this.#faults);
   }
 
   unreadable(reason: string): void {
@@ -87,13 +78,9 @@ export class TextParser implements ExpositionParser, LineReader {
     if (!isReal(value)) throw new LineFault(value === '' ? 'has no value' : `${shown(value)} is not a number`);
     const timestamp = readTimestamp(text, valueEnd, end);
     const known = this.#table.get(text.slice(start, seriesEnd));
-    this.#scraped++;
     const family = this.#familyOf(known.name);
     family.read++;
-    const series = known.admitted;
-    if (series === undefined) return;
-    if (++this.#admitted > this.#maxSamples) throw tooManySamples(this.#maxSamples);
-    family.samples.push(new ScrapedSample(series, value, timestamp, undefined));
+    this.#tally.take(known, family.samples, value, timestamp);
   }
 
   #comment(line: string): void {
