@@ -12,7 +12,6 @@ import {
 import { BucketTable } from './rate-limit/bucket-table.ts';
 import { rateLimitSchema, type RateLimitConfig, type RedisConfig } from './rate-limit/config.ts';
 import { appliedLimit, retryAfter, setLimitHeaders } from './rate-limit/limit-headers.ts';
-import type { MemoryLimiter } from './rate-limit/memory-limiter.ts';
 import type { RedisLimiter } from './rate-limit/redis-limiter.ts';
 import { requestKey } from './rate-limit/request-key.ts';
 import { StoreHealth } from './rate-limit/store-health.ts';
@@ -63,10 +62,10 @@ export default defineFilter({
       : {};
 
     if (redisConfig === undefined) {
-      const { limiter } = memory!;
+      const { take } = memory!;
       return {
         ...tellLimit,
-        onRequest: (request, exchange) => judge(limiter.take(keyOf(request, exchange)), exchange),
+        onRequest: (request, exchange) => judge(take(keyOf(request, exchange)), exchange),
         close: () => memory!.close(),
       };
     }
@@ -78,7 +77,7 @@ export default defineFilter({
     if (redis.fault !== undefined) health.failed(redis.fault);
 
     function withoutStore(key: string, exchange: Exchange): void | LocalReply {
-      if (memory !== undefined) return judge(memory.limiter.take(key), exchange);
+      if (memory !== undefined) return judge(memory.take(key), exchange);
       if (config.on_store_failure === 'allow') return;
       return localReply(503, 'rate_limit_store_failed', { flag: 'RLSE', headers: { 'retry-after': '1' } });
     }
@@ -118,8 +117,8 @@ const consequences: Record<RateLimitConfig['on_store_failure'], string> = {
 async function memoryLimiter(
   bucket: TokenBucket,
   maxKeys: number,
-  { clock, stats, timers }: Pick<Context, 'clock' | 'stats' | 'timers'>,
-): Promise<{ readonly limiter: MemoryLimiter; close(): void }> {
+  { clock, stats, timers, peers }: Pick<Context, 'clock' | 'stats' | 'timers' | 'peers'>,
+): Promise<{ take(this: void, key: string): RateLimiterRes; close(): void }> {
   const { MemoryLimiter } = await import('./rate-limit/memory-limiter.ts');
   const table = new BucketTable(maxKeys, randomInt(2 ** 32));
   let keys = 0;
@@ -134,9 +133,23 @@ async function memoryLimiter(
     table.sweep(clock.monotonic(), 0.1);
     publish({ keys: table.size, evicted: table.evicted });
   });
+  const limiter = new MemoryLimiter(bucket, table, () => clock.monotonic());
+  if (peers === undefined) {
+    return { take: (key) => limiter.take(key), close: () => publish({ keys: 0, evicted: table.evicted }) };
+  }
+  const { SharedTakes } = await import('./rate-limit/shared-takes.ts');
+  const shared = new SharedTakes(peers, timers, (key, tokens) => limiter.takenElsewhere(key, tokens));
   return {
-    limiter: new MemoryLimiter(bucket, table, () => clock.monotonic()),
-    close: () => publish({ keys: 0, evicted: table.evicted }),
+    take(ownKey) {
+      const key = SharedTakes.keyOf(ownKey);
+      const decision = limiter.take(key);
+      if (decision.consumedPoints <= bucket.maxTokens) shared.took(key);
+      return decision;
+    },
+    close() {
+      shared.close();
+      publish({ keys: 0, evicted: table.evicted });
+    },
   };
 }
 

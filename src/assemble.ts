@@ -6,6 +6,7 @@ import { assembleRouting, type Routing } from './assemble/routing.ts';
 import type { ClusterDeps } from './cluster/cluster.ts';
 import type { LoadedConfig } from './config/index.ts';
 import type { Clock } from './filter/define-filter.ts';
+import type { FilterDependencies } from './filter/instance.ts';
 import { createListener, type Listener, type ListenerDependencies } from './listener/listener.ts';
 import { ConfigError, showAddress, type Fault } from './options/index.ts';
 import type { Overload } from './overload/index.ts';
@@ -30,6 +31,8 @@ export interface AssembleParts {
   readonly connect?: ClusterDeps['connection'];
   /** Where the sockets of listeners come from; left out, they make their own. */
   readonly openSocket?: ListenerDependencies['openSocket'];
+  /** How filters talk to those of other workers; left out, there are none. */
+  readonly peers?: FilterDependencies['peers'];
 }
 
 /** Everything that a configuration asks for. */

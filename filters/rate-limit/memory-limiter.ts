@@ -21,6 +21,17 @@ export class MemoryLimiter {
     this.#monotonic = monotonic;
   }
 
+  /** Somebody else has let so many requests pass. The bucket may come to owe tokens. */
+  takenElsewhere(key: string, tokens: number): void {
+    const table = this.#table;
+    const now = this.#monotonic();
+    const slot = table.find(key);
+    const deficit = slot < 0 ? 0 : Math.max(0, table.fullAt(slot) - now);
+    const fullAt = now + deficit + tokens * this.#bucket.cost;
+    if (slot < 0) table.insert(fullAt, now);
+    else table.update(slot, fullAt);
+  }
+
   /** Takes a token. There was none if `consumedPoints` is more than the bucket's `maxTokens`. */
   take(key: string): RateLimiterRes {
     const bucket = this.#bucket;

@@ -6,11 +6,13 @@ import { createCircuitBreakers, type Ceiling, type CircuitBreakers } from './cir
 import { createClusterStats, type ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import { Discovery, systemResolve, type Resolve } from './discovery.ts';
+import { Discovery, type Resolve } from './discovery.ts';
+import { resolveWith, systemResolve } from './dns-resolve.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerReason, type BreakerState } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
-import { afterCheck, type CheckResult } from './health-state.ts';
+import type { ProbeResult } from './health-probe/probe.ts';
+import { afterCheck } from './health-state.ts';
 import { HoldQueue } from './hold-queue.ts';
 import { IdleLimit } from './idle-limit.ts';
 import { slowStartFactor } from './slow-start.ts';
@@ -162,7 +164,7 @@ export class Cluster implements UpstreamCluster {
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
       dns: config.dns,
-      resolve: deps.resolve ?? systemResolve,
+      resolve: deps.resolve ?? (config.dns.resolvers === undefined ? systemResolve : resolveWith(config.dns.resolvers)),
       onChange: (found) => this.#replaceEndpoints(found),
       onHealth: (host, error) => {
         if (error === undefined) deps.log.info(`${host} can be resolved again`, { cluster: config.name });
@@ -352,7 +354,7 @@ export class Cluster implements UpstreamCluster {
           connection: this.#connection,
           random: this.#deps.random,
         },
-        (result) => this.#checked(endpoint, result),
+        ({ result }) => this.#checked(endpoint, result),
       );
       this.#checkers.set(endpoint, checker);
       first.push(checker.start());
@@ -360,7 +362,7 @@ export class Cluster implements UpstreamCluster {
     await Promise.all(first);
   }
 
-  #checked(endpoint: Endpoint, result: CheckResult): void {
+  #checked(endpoint: Endpoint, result: ProbeResult): void {
     const before = endpoint.healthy;
     const was = endpoint.health!.health;
     endpoint.health = afterCheck(endpoint.health!, result, this.#config.health_check!);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { address, byteSize, doc, duration, integer, name, parseAddress } from '../options/index.ts';
 import { loadBalancerNames } from './load-balancer/names.ts';
@@ -163,6 +164,26 @@ const healthCheckSchema = v.pipe(
         }),
       ),
     ),
+    grpc: v.optional(
+      doc(
+        'Ask grpc.health.v1.Health/Check over HTTP/2 (h2c, or h2 with `tls`): `{}`. Any answer but SERVING makes the endpoint unhealthy at once.',
+        v.strictObject({
+          service: v.optional(
+            doc(
+              'Name of the service to ask for. Default: the server as a whole.',
+              v.pipe(v.string(), v.maxLength(1000, 'must be at most 1000 characters')),
+            ),
+            '',
+          ),
+          authority: v.optional(
+            doc(
+              'The `:authority` of the request. Default: name of the cluster.',
+              v.pipe(v.string(), v.regex(/^[!-~]+$/, 'must be a host')),
+            ),
+          ),
+        }),
+      ),
+    ),
     tcp: v.optional(doc('Only open a connection: `{}`.', v.strictObject({}))),
     interval: v.optional(doc('Time from check to check.', atLeast(10, '10ms')), '5s'),
     interval_jitter: v.optional(doc('A random time up to this is added to each interval.', duration()), '0s'),
@@ -177,8 +198,8 @@ const healthCheckSchema = v.pipe(
     ),
   }),
   v.check(
-    ({ http, tcp }) => (http === undefined) !== (tcp === undefined),
-    'must have either http or tcp, such as { http: { path: /healthz } }',
+    ({ http, grpc, tcp }) => [http, grpc, tcp].filter((kind) => kind !== undefined).length === 1,
+    'must have one of http, grpc and tcp, such as { http: { path: /healthz } }',
   ),
 );
 
@@ -207,8 +228,26 @@ const tlsSchema = v.strictObject({
   private_key: v.optional(doc('PEM file of the key of the client certificate.', v.string())),
 });
 
+const resolverAddress = v.pipe(
+  v.string('must be an address such as 10.96.0.10 or 10.96.0.10:53'),
+  v.check((text) => {
+    if (isIP(text) !== 0) return true;
+    const at = parseAddress(text);
+    return at?.kind === 'tcp' && isIP(at.host) !== 0 && at.port > 0;
+  }, 'must be an address such as 10.96.0.10, 10.96.0.10:53 or [fd00::a]:53'),
+);
+
 const dnsSchema = v.strictObject({
-  refresh_rate: v.optional(doc('How often host names are resolved again.', atLeast(100, '100ms')), '5s'),
+  resolvers: v.optional(
+    doc(
+      'Name servers to ask, `address` or `address:port`, instead of the system. The TTL of an answer then says when it is asked for again (after 1s to 5m), and slow name servers hold up nobody else; but `/etc/hosts` and search domains do not count, so names must be complete.',
+      v.pipe(v.array(resolverAddress), v.minLength(1, 'must list at least one name server')),
+    ),
+  ),
+  refresh_rate: v.optional(
+    doc('How often host names are resolved again: after an error, and where no TTL is known.', atLeast(100, '100ms')),
+    '5s',
+  ),
   family: v.optional(doc('Which addresses are used.', v.picklist(['auto', 'ipv4', 'ipv6'])), 'auto'),
 });
 

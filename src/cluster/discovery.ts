@@ -1,4 +1,3 @@
-import dns from 'node:dns';
 import { BlockList, isIP } from 'node:net';
 import { showAddress, type Address } from '../options/index.ts';
 import type { ClusterConfig } from './config.ts';
@@ -7,6 +6,8 @@ import type { Found } from './endpoint.ts';
 export interface ResolvedAddress {
   readonly address: string;
   readonly family: 4 | 6;
+  /** Seconds for which the answer is good, if that is known (RFC 1035 §3.2.1). */
+  readonly ttl?: number;
 }
 
 /** All addresses of a host name. @throws when there is none */
@@ -73,22 +74,24 @@ export class Discovery {
 
   /** Each name by itself: one that takes long to resolve holds up no other. */
   async #refresh(entry: Entry): Promise<void> {
-    await this.#ask(entry);
+    const wait = nextAsk(await this.#ask(entry), this.#options.dns.refresh_rate);
     if (this.#stopped) return;
     this.#publish();
     // After the answer, not at fixed times: a slow name server is not asked twice at once.
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       void this.#refresh(entry);
-    }, this.#options.dns.refresh_rate);
+    }, wait);
     this.#timers.add(timer.unref());
   }
 
-  async #ask(entry: Entry): Promise<void> {
+  /** Answers what was found; nothing when it failed. */
+  async #ask(entry: Entry): Promise<readonly ResolvedAddress[]> {
     const { host, port } = entry.address;
+    let answer: readonly ResolvedAddress[] = [];
     let error: Error | undefined;
     try {
-      const answer = await this.#options.resolve(host, families[this.#options.dns.family]);
+      answer = await this.#options.resolve(host, families[this.#options.dns.family]);
       if (answer.length === 0) throw new Error('no address');
       entry.found = found(host, port, answer, entry.weight);
     } catch (cause) {
@@ -96,6 +99,7 @@ export class Discovery {
     }
     if (!this.#stopped && entry.failing !== (error !== undefined)) this.#options.onHealth(host, error);
     entry.failing = error !== undefined;
+    return answer;
   }
 
   #publish(): void {
@@ -109,6 +113,16 @@ export class Discovery {
     this.#known = known;
     this.#options.onChange(all);
   }
+}
+
+/** Bounds of what a name server may ask for, in milliseconds: 0 would keep it busy, a day would make us miss a change. */
+const soonest = 1000;
+const latest = 300_000;
+
+/** Milliseconds until a name is asked for again: as long as the answer is good, else as configured. */
+export function nextAsk(answer: readonly ResolvedAddress[], refreshRate: number): number {
+  const ttl = answer.reduce((least, one) => Math.min(least, one.ttl ?? Infinity), Infinity);
+  return ttl === Infinity ? refreshRate : Math.min(Math.max(ttl * 1000, soonest), latest);
 }
 
 function standing(address: Address, weight: number): Found {
@@ -145,15 +159,3 @@ function found(host: string, port: number, answer: readonly ResolvedAddress[], w
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
-
-/** Asks the system. Names other than localhost get no IPv6 addresses on a machine that has none itself. */
-export const systemResolve: Resolve = async (host, family) => {
-  const local = host === 'localhost' || host.endsWith('.localhost');
-  const answer = await dns.promises.lookup(host, {
-    all: true,
-    family,
-    hints: local ? 0 : dns.ADDRCONFIG,
-    order: 'verbatim',
-  });
-  return answer.map((one) => ({ address: one.address, family: one.family === 6 ? 6 : 4 }));
-};

@@ -1,4 +1,5 @@
 import type { HealthCheckConfig } from './config.ts';
+import type { ProbeResult } from './health-probe/probe.ts';
 
 /** What active health checks know of one endpoint. */
 export interface HealthState {
@@ -10,16 +11,13 @@ export interface HealthState {
 
 export const unchecked: HealthState = { health: 'pending', against: 0 };
 
-/** `good`: as expected; `bad`: answered, but not as expected; `silent`: no connection, no answer, or not in time. */
-export type CheckResult = 'good' | 'bad' | 'silent';
-
 /**
  * The state after one check, with Envoy's rules: the first success is enough, an unexpected status is enough, and all
  * else takes as many checks in a row as the thresholds say.
  */
 export function afterCheck(
   state: HealthState,
-  result: CheckResult,
+  result: ProbeResult,
   config: Pick<HealthCheckConfig, 'healthy_threshold' | 'unhealthy_threshold'>,
 ): HealthState {
   if (result === 'good') {

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { readGarbage } from '../http/index.ts';
 import { goingAway, WebSocketFrames } from './websocket-frames.ts';
 
 /**
@@ -101,6 +102,7 @@ export class TunnelClient extends Duplex {
     const last = this.#goodbye === 'asked' && end >= 0;
     const bytes = last ? chunk.subarray(0, end) : chunk;
     if (this.#headWritten) this.bytesSent += bytes.byteLength;
+    readGarbage.add(bytes.byteLength);
     this.#headWritten = true;
     if (this.#client.write(bytes)) callback();
     else this.#drained = callback;
@@ -121,6 +123,7 @@ export class TunnelClient extends Duplex {
 
   readonly #onData = (chunk: Buffer): void => {
     this.bytesReceived += chunk.byteLength;
+    readGarbage.add(chunk.byteLength);
     if (!this.push(chunk)) this.#client.pause();
   };
   readonly #onEnd = (): void => {

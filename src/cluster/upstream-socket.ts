@@ -27,6 +27,8 @@ export interface SocketOptions {
   /** Milliseconds until the socket must be usable, TLS handshake included. */
   readonly connectTimeout: number;
   readonly tls: SocketTls | undefined;
+  /** What TLS offers to speak (RFC 7301). Default: HTTP/1.1. */
+  readonly alpn?: readonly string[];
 }
 
 /**
@@ -66,7 +68,7 @@ export function openSocket(
     if (settled) return;
     if (options.tls === undefined) return succeed();
     try {
-      socket = tls.connect(tlsOptions(tcp, target, options.tls));
+      socket = tls.connect(tlsOptions(tcp, target, options.tls, options.alpn ?? ['http/1.1']));
     } catch (error) {
       return fail('tls_setup', error);
     }
@@ -95,7 +97,12 @@ function connectOptions(target: SocketTarget): net.NetConnectOpts {
   };
 }
 
-function tlsOptions(tcp: net.Socket, target: SocketTarget, settings: SocketTls): tls.ConnectionOptions {
+function tlsOptions(
+  tcp: net.Socket,
+  target: SocketTarget,
+  settings: SocketTls,
+  alpn: readonly string[],
+): tls.ConnectionOptions {
   const host = target.kind === 'tcp' ? target.host : 'localhost';
   // RFC 6066 §3: an address is not a server name; the certificate is checked against it all the same.
   const servername = settings.sni ?? (net.isIP(host) === 0 ? host : '');
@@ -105,7 +112,7 @@ function tlsOptions(tcp: net.Socket, target: SocketTarget, settings: SocketTls):
     servername,
     secureContext: settings.secureContext,
     rejectUnauthorized: settings.verify,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...alpn],
   };
 }
 

@@ -64,6 +64,16 @@ export interface FilterContext<Specs extends Record<string, StatSpec> = Record<s
   resolvePath(path: string): string;
   /** An HTTP call of the filter's own (authorisation service, key set). Never follows redirects. */
   fetch(url: string, options?: FetchOptions): Promise<FetchResult>;
+  /** The same filter in the other workers; undefined when there are none (`workers: 1`). */
+  readonly peers?: FilterPeers | undefined;
+}
+
+/** Talk between the workers of one Portico. Messages are plain data; each arrives once or, if a worker is overwhelmed, not at all. */
+export interface FilterPeers {
+  /** Tells all others. The answer false: too much is under way already, and nothing was told. */
+  tell(message: unknown): boolean;
+  /** Calls `hear` with what each of them tells, in its order, until the function returned is called. */
+  listen(hear: (message: unknown) => void): () => void;
 }
 
 export interface Clock {

@@ -9,6 +9,7 @@ export type {
   FilterDefinition,
   FilterHooks,
   FilterLog,
+  FilterPeers,
   FilterTimers,
   StatSpec,
 } from './define-filter.ts';

@@ -7,6 +7,7 @@ import type {
   FilterDefinition,
   FilterHooks,
   FilterLog,
+  FilterPeers,
   FilterTimers,
   StatSpec,
 } from './define-filter.ts';
@@ -31,6 +32,8 @@ export interface FilterDependencies {
   readonly clock: Clock;
   readonly cluster: (name: string) => UpstreamCluster | undefined;
   readonly resolvePath: (path: string) => string;
+  /** Talks to the same place of use in other workers, if there are any. */
+  readonly peers?: ((place: string) => FilterPeers) | undefined;
 }
 
 /** A filter that has been created: its place in chains, and how to stop it. */
@@ -52,6 +55,7 @@ export async function createInstance(use: FilterUse, deps: FilterDependencies): 
     timers,
     resolvePath: deps.resolvePath,
     fetch: makeFetch(deps.cluster),
+    peers: deps.peers?.(use.route === undefined ? use.id : `${use.id}/${use.route}`),
   };
   let hooks: FilterHooks;
   try {

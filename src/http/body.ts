@@ -1,4 +1,5 @@
 import type { Headers } from './headers.ts';
+import { readGarbage } from './read-garbage.ts';
 
 /** Where the bytes of a body go. After `data` calls exactly one of `end` and `error` follows, once. */
 export interface BodySink {
@@ -94,6 +95,7 @@ export class BodyStream implements Body {
   push(chunk: Uint8Array): boolean {
     if (this.#state !== 'open') return true;
     this.#received += chunk.byteLength;
+    readGarbage.add(chunk.byteLength);
     if (this.#sink !== undefined && this.#flowing && this.#queued === 0) {
       this.#flowing = this.#sink.data(chunk);
       this.#paused = !this.#flowing;

@@ -5,6 +5,7 @@ export * from './cancellation.ts';
 export * from './exchange.ts';
 export * from './headers.ts';
 export * from './hop-by-hop.ts';
+export { readGarbage } from './read-garbage.ts';
 export * from './request.ts';
 export * from './response.ts';
 export * from './response-flag.ts';

@@ -240,9 +240,11 @@ class Serving implements AnswerReceiver, ChainProgress {
   readonly #delivered = (failure: Error | undefined): void => {
     const exchange = this.#exchange;
     if (failure === undefined) return this.#finish();
-    if (this.#cut?.kind === 'gone') {
+    // When the app breaks off, the stream to the client ends too, and what that looks like must not hide the cause.
+    const appBrokeOff = failure instanceof UpstreamError && failure.flag !== 'DC';
+    if (this.#cut?.kind === 'gone' && !appBrokeOff) {
       this.#disconnected();
-    } else if (this.#cut !== undefined) {
+    } else if (this.#cut?.kind === 'reply') {
       exchange.responseCodeDetails = this.#cut.reply.local.details;
       if (this.#cut.reply.local.flag !== undefined) exchange.addFlag(this.#cut.reply.local.flag);
     } else if (failure instanceof UpstreamError) {

@@ -199,5 +199,5 @@ export const metricsEntries = {
 };
 
 /** The page is for a scraper in another pod, so that the admin of this role is not on loopback unless somebody says so. */
-export const metricsSchema = roleSchema(metricsEntries, { address: '0.0.0.0:9090' });
+export const metricsSchema = roleSchema(metricsEntries, '0.0.0.0:9090');
 export type MetricsConfig = v.InferOutput<typeof metricsSchema>;

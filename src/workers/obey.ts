@@ -6,12 +6,14 @@ import { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
 import { describeFamilies } from './merge-metrics.ts';
 import { PrimarySockets, type SocketAnswer } from './primary-sockets.ts';
+import { Peers, type PeerMessage } from './peers.ts';
 import type { AnswerMessage, OrderMessage, Orders, WorkerShown } from './order.ts';
 
 /** Carries out the orders of the primary, from the start of a server to its end. */
 export function obey(): void {
   let server: Server | undefined;
   const sockets = new PrimarySockets((wish) => process.send!(wish));
+  const peers = new Peers((message, sent) => process.send!(message, undefined, undefined, sent));
 
   async function start({ file, source, worker, level }: Orders['start']['order']): Promise<Orders['start']['answer']> {
     const loaded = await parseConfig(source.text, file, { hash: source.hash });
@@ -23,12 +25,13 @@ export function obey(): void {
     });
     const stats = new Stats();
     surviveErrors({ stats, log });
-    server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open } });
+    server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open, peers: peers.of } });
     return { listening: server.listening() };
   }
 
   async function carryOut(order: OrderMessage): Promise<unknown> {
     if (order.name === 'start') return start(order);
+    if (order.name === 'ping') return null;
     if (server === undefined) throw new Error('not started');
     switch (order.name) {
       case 'reload':
@@ -51,7 +54,8 @@ export function obey(): void {
     }
   }
 
-  process.on('message', (order: OrderMessage | SocketAnswer, handle: unknown) => {
+  process.on('message', (order: OrderMessage | SocketAnswer | PeerMessage, handle: unknown) => {
+    if ('peer' in order) return peers.hear(order);
     if ('socket' in order) return sockets.hear(order, handle);
     const { id, name } = order;
     void carryOut(order)

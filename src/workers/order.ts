@@ -9,6 +9,8 @@ export interface Orders {
   start: { order: { file: string; source: ConfigSource; worker: number; level: LogLevel }; answer: Started };
   reload: { order: { reason: string; dryRun: boolean; source: ConfigSource }; answer: ReloadReport };
   show: { order: object; answer: WorkerShown };
+  /** Is its event loop alive? */
+  ping: { order: object; answer: null };
   metrics: { order: object; answer: MetricFamily[] };
   level: { order: { level: LogLevel }; answer: null };
   startDraining: { order: object; answer: null };

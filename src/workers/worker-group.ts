@@ -44,6 +44,10 @@ const reloadPatience = 30_000;
 /** Milliseconds that workers have to cut everything. */
 const stopPatience = 2000;
 
+/** How often a worker is asked whether it is alive, and milliseconds without an answer after which it is not. */
+const pingInterval = 1000;
+const hangTime = 10_000;
+
 /** The place of a worker, which several processes may take one after the other. */
 interface Place {
   readonly worker: number;
@@ -168,8 +172,11 @@ export class WorkerGroup implements Lifecycle {
 
   /** Starts a worker and makes sure that there will be another one after it. @throws when it does not come to serve */
   async #fill(place: Place): Promise<Started> {
-    const link: WorkerLink = new WorkerLink(fork(program, [], { serialization: 'advanced' }), (wish) => {
-      void this.#grant(link, wish);
+    const link: WorkerLink = new WorkerLink(fork(program, [], { serialization: 'advanced' }), {
+      wished: (wish) => void this.#grant(link, wish),
+      told: (message) => {
+        for (const other of this.#live()) if (other.link !== link) other.link.pass(message);
+      },
     });
     place.link = link;
     const since = performance.now();
@@ -200,7 +207,28 @@ export class WorkerGroup implements Lifecycle {
     if (this.#state === 'DRAINING') await link.ask('startDraining', {});
     place.live = true;
     if (this.#ending) link.kill();
+    void this.#watchOver(place, link);
     return answer;
+  }
+
+  /** Until it ends. One whose event loop hangs serves nobody, and is ended, so that another one takes its place. */
+  async #watchOver(place: Place, link: WorkerLink): Promise<void> {
+    while (place.link === link && !this.#ending) {
+      const asked = performance.now();
+      const answers = await link.ask('ping', {}, hangTime).then(
+        () => true,
+        () => false,
+      );
+      const waited = performance.now() - asked;
+      // Sooner, and it has ended; later, and we have hung ourselves and cannot tell who else has.
+      const hangs = !answers && waited >= hangTime - 1 && waited < hangTime + pingInterval;
+      if (hangs && place.link === link && !this.#ending) {
+        this.log.error('worker hangs and is replaced', { worker: place.worker, pid: link.pid, silent_ms: hangTime });
+        link.kill();
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, pingInterval).unref());
+    }
   }
 
   async #grant(link: WorkerLink, wish: SocketWish): Promise<void> {

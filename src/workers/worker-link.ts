@@ -1,6 +1,7 @@
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { ConfigError } from '../options/index.ts';
 import type { SocketAnswer, SocketWish } from './primary-sockets.ts';
+import { mostUnderWay, type PeerMessage } from './peers.ts';
 import type { AnswerMessage, OrderName, Orders } from './order.ts';
 
 /** A worker as its primary sees it: a process that answers orders. */
@@ -10,12 +11,14 @@ export class WorkerLink {
   readonly #process: ChildProcess;
   readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   #next = 1;
+  #passing = 0;
 
-  /** @param wished told what the worker says about sockets */
-  constructor(process: ChildProcess, wished: (wish: SocketWish) => void) {
+  /** @param heard told what the worker says about sockets, and what its filters tell those of other workers */
+  constructor(process: ChildProcess, heard: { wished(wish: SocketWish): void; told(message: PeerMessage): void }) {
     this.#process = process;
-    process.on('message', (message: AnswerMessage | SocketWish) => {
-      if ('socket' in message) wished(message);
+    process.on('message', (message: AnswerMessage | SocketWish | PeerMessage) => {
+      if ('peer' in message) heard.told(message);
+      else if ('socket' in message) heard.wished(message);
       else this.#hear(message);
     });
     // Of sending to a process that has ended; `exit` tells all there is to know.
@@ -70,6 +73,13 @@ export class WorkerLink {
   give(answer: SocketAnswer, handle?: unknown): void {
     // One that has ended needs none.
     this.#process.send(answer, handle as SendHandle, {}, () => {});
+  }
+
+  /** Passes on what a filter of another worker tells. One that does not read misses it. */
+  pass(message: PeerMessage): void {
+    if (this.#passing >= mostUnderWay) return;
+    this.#passing++;
+    this.#process.send(message, () => this.#passing--);
   }
 
   kill(): void {

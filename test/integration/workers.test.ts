@@ -41,6 +41,12 @@ export default defineFilter({ doc: 'Tells who serves.', create: () => ({
   onResponse(response) { response.headers.set('x-pid', String(process.pid)); },
 }) });`;
 
+/** Never comes back from a request for /hang. */
+const hangs = `import { defineFilter } from 'portico';
+export default defineFilter({ doc: 'Hangs.', create: () => ({
+  onRequest(request) { while (request.path === '/hang'); },
+}) });`;
+
 function configuration(appPort: number, { workers = 2, version = 1, more = '' } = {}): string {
   return `admin: { address: 127.0.0.1:0 }
 workers: ${workers}
@@ -77,6 +83,7 @@ function configFile(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'portico-workers-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'who-serves.ts'), whoServes);
+  writeFileSync(join(folder, 'hangs.ts'), hangs);
   writeFileSync(join(folder, 'portico.yaml'), text);
   return join(folder, 'portico.yaml');
 }
@@ -377,6 +384,33 @@ describe('workers', () => {
     expect(delays).toEqual([100, 200, 400]);
     expect((await group.workers()).map(({ restarts }) => restarts)).toEqual([3, 0]);
   });
+
+  it(
+    'one whose event loop hangs is replaced after ten seconds, and counted as one that crashed',
+    { timeout: 90_000 },
+    async () => {
+      const app = await startApp();
+      const hanging = configuration(app.port).replace(
+        './who-serves.ts }',
+        './who-serves.ts }\n  - { name: ./hangs.ts }',
+      );
+      const group = await startGroup(hanging);
+      const before = (await group.workers()).map(({ pid }) => pid);
+      const began = performance.now();
+      ask(group.port, '/hang').catch(() => {});
+      await group.process.says(/worker hangs and is replaced/);
+      expect(performance.now() - began).toBeGreaterThan(8000);
+      await group.process.says(/worker replaced/);
+      const after = await group.workers();
+      expect(after.map(({ state }) => state)).toEqual(['LIVE', 'LIVE']);
+      expect(after.map(({ restarts }) => restarts).toSorted()).toEqual([0, 1]);
+      const gone = before.filter((pid) => !after.some((worker) => worker.pid === pid));
+      expect(gone).toHaveLength(1);
+      expect(runs(gone[0]!)).toBe(false);
+      expect(await group.metric(/^portico_workers_restarts_total/)).toBe(1);
+      expect((await ask(group.port)).status).toBe(200);
+    },
+  );
 
   it('what is wrong with a configuration is said once, with its place; so is an address in use', async () => {
     const app = await startApp();

@@ -100,15 +100,18 @@ export async function startBulkFront(): Promise<BulkFront> {
     let mostUnderWay = 0;
     let mostHeld = 0;
     let growth = 0;
+    const weigh = () => (growth = Math.max(growth, rss() - before));
     const look = () => {
+      weigh();
       const inKernel = inKernelOf(ports);
       const underWay = written - received;
       mostUnderWay = Math.max(mostUnderWay, underWay);
-      growth = Math.max(growth, rss() - before);
       // Taken at different times while bytes flow: a queue that is counted before and after has been read from meanwhile.
       mostHeld = Math.max(mostHeld, underWay - Math.max(inKernel, inKernelOf(ports)));
     };
-    const interval = setInterval(look, 20);
+    const weighing = setInterval(weigh, 20);
+    // Seldom: the kernel takes milliseconds to tell its queues, and reader and writer wait for it.
+    const looking = setInterval(look, 200);
     const unread = () => unreadBy(direction === 'down' ? { remote: port } : { local: appPort });
     const slowly = (source: Readable) =>
       readSlowly(source, { rate, bytes, unread, got: (count) => (received += count) });
@@ -117,7 +120,8 @@ export async function startBulkFront(): Promise<BulkFront> {
       await (direction === 'down' ? down() : up());
       look();
     } finally {
-      clearInterval(interval);
+      clearInterval(weighing);
+      clearInterval(looking);
     }
     return { received, mostUnderWay, mostHeld, growth, seconds: (performance.now() - start) / 1000 };
 

@@ -116,9 +116,16 @@ export async function failureOf(promise: Promise<unknown>): Promise<UpstreamErro
   throw new Error('it did not fail');
 }
 
-/** Asks again and again until it is so. For what shows itself soon but announces nothing. */
-export async function eventually(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 5000;
+/**
+ * Asks again and again until it is so. For what shows itself soon but announces nothing.
+ * @param patience milliseconds
+ */
+export async function eventually(
+  check: () => boolean | Promise<boolean>,
+  what: string,
+  patience = 5000,
+): Promise<void> {
+  const deadline = performance.now() + patience;
   while (!(await check())) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

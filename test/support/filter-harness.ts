@@ -22,6 +22,7 @@ import type {
   FilterDefinition,
   FilterHooks,
   FilterLog,
+  FilterPeers,
   FilterTimers,
   StatHandles,
   StatSpec,
@@ -164,6 +165,8 @@ export interface ContextOptions {
   folder?: string;
   /** In place of real HTTP. */
   fetch?: FilterContext['fetch'];
+  /** The same filter in other workers. */
+  peers?: FilterPeers;
 }
 
 /** A context and what a test can see through it. */
@@ -209,6 +212,7 @@ export function makeContext<Specs extends Record<string, StatSpec>>(
     log: { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') },
     resolvePath: (path) => (path.startsWith('/') ? path : `${folder}/${path}`),
     fetch: options.fetch ?? fetchForReal,
+    peers: options.peers,
   };
   return {
     context,

@@ -81,6 +81,9 @@ export class ProbingClient {
         const headers: Record<string, string> = {};
         const flat = known?.fields.flat ?? [];
         for (let at = 0; at < flat.length; at += 2) headers[flat[at]!.toLowerCase()] = flat[at + 1]!;
+        // The parser keeps it apart.
+        const length = known?.fields.contentLength;
+        if (length !== undefined) headers['content-length'] = String(length);
         const milliseconds = performance.now() - started;
         resolve({ outcome, status: known?.status ?? 0, interim, headers, body, bytes, milliseconds });
       };

@@ -258,6 +258,8 @@ export class Turn implements Served, WriterHost {
 
   #arrived(): void {
     this.#content = done;
+    // Whoever takes the content may be behind and has asked for silence; nobody but us can say that it is over.
+    if (this.#socket.isPaused()) this.#socket.resume();
     this.#host.arrived();
     this.#exchange.requestDuration = this.#context.serve.clock.monotonic() - this.#exchange.started;
   }

@@ -75,8 +75,8 @@ describe('refused', () => {
     ['a weight of nothing', { endpoints: [{ address: '127.0.0.1:1', weight: 0 }] }, ''],
     ['a ceiling of nothing', { circuit_breakers: { max_requests: 0 } }, 'from 1 to'],
     ['an unknown option', { timeouts: {} }, ''],
-    ['a health check of nothing', { health_check: {} }, 'must have either http or tcp'],
-    ['a health check of both', { health_check: { http: {}, tcp: {} } }, 'must have either http or tcp'],
+    ['a health check of nothing', { health_check: {} }, 'must have one of http, grpc and tcp'],
+    ['a health check of both', { health_check: { http: {}, tcp: {} } }, 'must have one of http, grpc and tcp'],
     ['a status that is none', { health_check: { http: { expected_statuses: [20] } } }, 'must be a status such as 200'],
     ['a breaker that is just true', { error_rate_breaker: true }, ''],
   ])('%s', (_name, options, message) => {

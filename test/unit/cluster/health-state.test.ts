@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { afterCheck, unchecked, type CheckResult } from '../../../src/cluster/health-state.ts';
+import type { ProbeResult } from '../../../src/cluster/health-probe/probe.ts';
+import { afterCheck, unchecked } from '../../../src/cluster/health-state.ts';
 import { slowStartFactor } from '../../../src/cluster/slow-start.ts';
 
-const results: Readonly<Record<string, CheckResult>> = { g: 'good', b: 'bad', s: 'silent' };
+const results: Readonly<Record<string, ProbeResult>> = { g: 'good', b: 'bad', s: 'silent' };
 
 it.each([
   ['the first success is enough', 'g', 'healthy'],
