@@ -103,10 +103,13 @@ export class CheckpointFile {
     const code = error.code ?? error.name;
     if (this.#failing === code) return;
     this.#failing = code;
-    this.#log.error('cannot write the checkpoint; shipping goes on, and a restart would ship again what came since the last one', {
-      file: this.path,
-      error: error.message,
-    });
+    this.#log.error(
+      'cannot write the checkpoint; shipping goes on, and a restart would ship again what came since the last one',
+      {
+        file: this.path,
+        error: error.message,
+      },
+    );
   }
 
   async #wasSetAside(): Promise<boolean> {

@@ -14,11 +14,17 @@ const stateSchema = v.strictObject({
     '/var/lib/portico/logs',
   ),
   checkpoint_interval: v.optional(
-    doc('Positions are written at most this often, and at the end.', v.pipe(duration(), v.minValue(10, 'must be at least 10ms'))),
+    doc(
+      'Positions are written at most this often, and at the end.',
+      v.pipe(duration(), v.minValue(10, 'must be at least 10ms')),
+    ),
     '1s',
   ),
   forget_after: v.optional(
-    doc('The position of a file that is gone is kept for so long, in case that it comes back.', v.pipe(duration(), v.minValue(1000, 'must be at least 1s'))),
+    doc(
+      'The position of a file that is gone is kept for so long, in case that it comes back.',
+      v.pipe(duration(), v.minValue(1000, 'must be at least 1s')),
+    ),
     '24h',
   ),
 });
@@ -55,5 +61,5 @@ export const readingEntries = {
   ),
 };
 
-const readingSchema = v.strictObject(readingEntries);
+export const readingSchema = v.strictObject(readingEntries);
 export type ReadingConfig = v.InferOutput<typeof readingSchema>;

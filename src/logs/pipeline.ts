@@ -153,7 +153,10 @@ export class Pipeline {
       return this.#process(raw);
     } catch (error) {
       this.#unprocessed.add();
-      this.#log.error('a record could not be processed; it is shipped as it was read', { path: raw.source.path, error });
+      this.#log.error('a record could not be processed; it is shipped as it was read', {
+        path: raw.source.path,
+        error,
+      });
       const { source, start, end, text, readAt } = raw;
       return { source, start, end, time: readAt, nanos: 0, fields: { message: text, processing_error: String(error) } };
     }

@@ -7,6 +7,6 @@ import { processingEntries } from './processing-config.ts';
 /** Everything that a configuration of `portico logs` may say. */
 export const logsSchema = roleSchema(
   { ...readingEntries, ...processingEntries, ...deliverySchema.entries },
-  { address: '127.0.0.1:9091' },
+  '127.0.0.1:9091',
 );
 export type LogsConfig = v.InferOutput<typeof logsSchema>;

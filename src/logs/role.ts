@@ -47,7 +47,8 @@ class RunningLogs implements RunningRole<LogsConfig> {
       path: '/files',
       doc: 'Files that are followed: how large they are, how far they are read and acknowledged.',
       mutates: false,
-      render: () => json({ files: this.#shipping.show(), checkpoint_failing: this.#shipping.checkpointFailing ?? null }),
+      render: () =>
+        json({ files: this.#shipping.show(), checkpoint_failing: this.#shipping.checkpointFailing ?? null }),
     },
     {
       path: '/delivery',
@@ -75,12 +76,17 @@ class RunningLogs implements RunningRole<LogsConfig> {
 
   async reload(loaded: Loaded): Promise<readonly string[]> {
     const changed = (...options: string[]) =>
-      options.some((option) => JSON.stringify(loaded.written([option])) !== JSON.stringify(this.#loaded.written([option])));
+      options.some(
+        (option) => JSON.stringify(loaded.written([option])) !== JSON.stringify(this.#loaded.written([option])),
+      );
     const notes: string[] = [];
     const delivered = changed(...Object.keys(deliverySchema.entries));
     // Two cannot have one buffer on disk, and what is in it is the former's.
     const stays = delivered && sameDisk(this.#loaded.config, loaded.config);
-    if (stays) notes.push('where records go has changed, which takes effect at the next start, since the disk buffer stays the same');
+    if (stays)
+      notes.push(
+        'where records go has changed, which takes effect at the next start, since the disk buffer stays the same',
+      );
     if (changed('pod')) notes.push('pod has changed, which takes effect at the next start');
     if (loaded.config.state.folder !== this.#loaded.config.state.folder) {
       notes.push('state.folder has changed, which takes effect at the next start');

@@ -83,7 +83,10 @@ export class Shipping {
         .counter('portico_logs_dropped_records_total', 'Records that a rule has dropped.')
         .with({});
       const unprocessed = parts.stats
-        .counter('portico_logs_unprocessed_records_total', 'Records that could not be processed, and were shipped as they were read.')
+        .counter(
+          'portico_logs_unprocessed_records_total',
+          'Records that could not be processed, and were shipped as they were read.',
+        )
         .with({});
       const { process } = destination;
       const pipeline = new Pipeline({ files, process, outlet, dropped, unprocessed, log: parts.log });
@@ -143,7 +146,9 @@ export class Shipping {
     await outlet.close();
     this.#former.delete(outlet);
     if (!signal.aborted || this.#stopped) return;
-    this.#parts.log.warn('the former output did not take all it was given; the rest is read again and goes to the new one');
+    this.#parts.log.warn(
+      'the former output did not take all it was given; the rest is read again and goes to the new one',
+    );
     for (const file of this.files.all) if (!file.settled) file.rewind();
     this.#pipeline.wake();
   }

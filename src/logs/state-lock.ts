@@ -35,7 +35,8 @@ export async function lockState(folder: string): Promise<StateLock> {
       throw new Error(`the state folder ${folder} is in use by another portico logs (process ${owner.split(' ')[0]})`);
     }
     await unlink(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw new Error(`cannot lock the state folder ${folder}: ${error.message}`, { cause: error });
+      if (error.code !== 'ENOENT')
+        throw new Error(`cannot lock the state folder ${folder}: ${error.message}`, { cause: error });
     });
   }
   throw new Error(`cannot lock the state folder ${folder}: others try the same`);

@@ -16,7 +16,10 @@ export interface LogWriter {
 const padding = 'x'.repeat(60);
 
 /** @param append as most programs open their log files; without it the writer goes on at its old offset after a truncation */
-export function logWriter(path: string, { from = 0, append = true }: { from?: number; append?: boolean } = {}): LogWriter {
+export function logWriter(
+  path: string,
+  { from = 0, append = true }: { from?: number; append?: boolean } = {},
+): LogWriter {
   let file = openSync(path, append ? 'a' : 'w');
   let next = from;
   const write = (lines: number) => {
@@ -55,7 +58,10 @@ export function sequenceOf(text: string): number | undefined {
 }
 
 /** Numbers that are missing of those from 0 to `written`, and how many came more than once. */
-export function judge(texts: readonly string[], written: number): { missing: number[]; repeated: number; foreign: string[] } {
+export function judge(
+  texts: readonly string[],
+  written: number,
+): { missing: number[]; repeated: number; foreign: string[] } {
   const counts = new Uint16Array(written);
   const foreign: string[] = [];
   for (const text of texts) {
@@ -71,4 +77,3 @@ export function judge(texts: readonly string[], written: number): { missing: num
   });
   return { missing, repeated, foreign };
 }
-

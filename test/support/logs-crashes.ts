@@ -47,7 +47,9 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
     if (rotations > 60) unlinkSync(join(folder, `log/app.log.${rotations - 60}`));
   }, 5);
   const launch = () => {
-    const child = spawn(process.execPath, [cli, 'logs', '-c', join(folder, 'logs.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [cli, 'logs', '-c', join(folder, 'logs.yaml')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
     const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
@@ -69,12 +71,20 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
     clearInterval(write);
     const { child, exited, said } = launch();
     const deadline = Date.now() + 60_000;
-    while (judge(store.texts, writer.written).missing.length > 0 && child.exitCode === null && Date.now() < deadline) await pause(50);
+    while (judge(store.texts, writer.written).missing.length > 0 && child.exitCode === null && Date.now() < deadline)
+      await pause(50);
     child.kill('SIGTERM');
     const code = await exited;
     if (code !== 0) throw new Error(`the last one ended with ${code}: ${said()}`);
     const result = judge(store.texts, writer.written);
-    return { written: writer.written, kills, ...result, mostRepeated, disordered: disorder(store.texts, folder), refused };
+    return {
+      written: writer.written,
+      kills,
+      ...result,
+      mostRepeated,
+      disordered: disorder(store.texts, folder),
+      refused,
+    };
   } finally {
     clearInterval(write);
     writer.close();
@@ -105,11 +115,11 @@ function disorder(texts: readonly string[], folder: string): number {
 function config(folder: string, port: number): string {
   return `
 admin: { address: 127.0.0.1:0 }
-inputs: [{ name: app, paths: ['${folder}/log/app.log'], parser: { type: none } }]
+inputs: [{ name: app, paths: ['${folder}/log/app.log*'], parser: { type: none } }]
 follow: { poll_interval: 20ms, discover_interval: 50ms }
 state: { folder: '${folder}/state', checkpoint_interval: 20ms }
 batch: { max_records: 200, max_wait: 20ms }
-output: { kind: http, endpoints: ['http://127.0.0.1:${port}/'] }
+output: { kind: http, endpoints: ['http://127.0.0.1:${port}/lines'] }
 `;
 }
 
@@ -123,7 +133,8 @@ async function startStore() {
     request.on('end', () => {
       const bytes = Buffer.concat(chunks);
       const body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString();
-      for (const line of body.split('\n')) if (line !== '') texts.push((JSON.parse(line) as { message: string }).message);
+      for (const line of body.split('\n'))
+        if (line !== '') texts.push((JSON.parse(line) as { message: string }).message);
       setTimeout(() => response.end(), 5);
     });
   });

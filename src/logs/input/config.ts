@@ -67,17 +67,24 @@ const multilineSchema = v.pipe(
       doc('What a line begins with that belongs to the one before, such as `\\s` or `Caused by:`.', linePattern()),
     ),
     timeout: v.optional(
-      doc('A record is complete when no line has come for so long.', v.pipe(duration(), v.minValue(10, 'must be at least 10ms'))),
+      doc(
+        'A record is complete when no line has come for so long.',
+        v.pipe(duration(), v.minValue(10, 'must be at least 10ms')),
+      ),
       '1s',
     ),
     max_lines: v.optional(doc('More lines than this become several records.', integer(2, 100_000)), 500),
     max_bytes: v.optional(
-      doc('More bytes than this become several records.', v.pipe(byteSize(), v.minValue(1024), v.maxValue(16 * 1024 * 1024))),
+      doc(
+        'More bytes than this become several records.',
+        v.pipe(byteSize(), v.minValue(1024), v.maxValue(16 * 1024 * 1024)),
+      ),
       '1MiB',
     ),
   }),
   v.check(
-    ({ start_pattern: start, continuation_pattern: continuation }) => (start === undefined) !== (continuation === undefined),
+    ({ start_pattern: start, continuation_pattern: continuation }) =>
+      (start === undefined) !== (continuation === undefined),
     'must have either start_pattern or continuation_pattern, such as { start_pattern: "\\\\d{4}-\\\\d\\\\d-\\\\d\\\\d" }',
   ),
 );
@@ -89,10 +96,12 @@ export const inputSchema = v.strictObject({
     'Patterns of absolute paths: `*`, `?`, `[abc]`, `{one,two}` within a name, `**` for any number of folders.',
     v.pipe(v.array(glob()), v.minLength(1, 'must list at least one pattern')),
   ),
-  exclude: v.optional(
-    doc('Patterns of names, or with a slash of paths, that are left out.', v.array(exclude())),
-    ['*.gz', '*.zst', '*.bz2', '*.xz'],
-  ),
+  exclude: v.optional(doc('Patterns of names, or with a slash of paths, that are left out.', v.array(exclude())), [
+    '*.gz',
+    '*.zst',
+    '*.bz2',
+    '*.xz',
+  ]),
   format: v.optional(
     doc(
       'lines: each line is the text of the app. cri: as containerd and CRI-O write what containers say, with time and stream before each line.',
@@ -110,17 +119,27 @@ export const inputSchema = v.strictObject({
   max_line_bytes: v.optional(
     doc(
       'Longer lines are cut; what goes beyond is counted and not shipped.',
-      v.pipe(byteSize(), v.minValue(256, 'must be at least 256B'), v.maxValue(16 * 1024 * 1024, 'must be at most 16MiB')),
+      v.pipe(
+        byteSize(),
+        v.minValue(256, 'must be at least 256B'),
+        v.maxValue(16 * 1024 * 1024, 'must be at most 16MiB'),
+      ),
     ),
     '1MiB',
   ),
   partial_line_timeout: v.optional(
-    doc('A last line without a line end is shipped as it is when nothing was added for so long.', v.pipe(duration(), v.minValue(10, 'must be at least 10ms'))),
+    doc(
+      'A last line without a line end is shipped as it is when nothing was added for so long.',
+      v.pipe(duration(), v.minValue(10, 'must be at least 10ms')),
+    ),
     '5s',
   ),
   multiline: v.optional(doc('Makes one record of lines that belong together, such as stack traces.', multilineSchema)),
   rotate_wait: v.optional(
-    doc('A file that was rotated or deleted is followed until it stood still for so long: late writers are heard.', duration()),
+    doc(
+      'A file that was rotated or deleted is followed until it stood still for so long: late writers are heard.',
+      duration(),
+    ),
     '5s',
   ),
 });
@@ -139,7 +158,10 @@ export const followSchema = v.strictObject({
     doc('How often folders are searched for new files.', v.pipe(duration(), v.minValue(10, 'must be at least 10ms'))),
     '1s',
   ),
-  max_files: v.optional(doc('Files that are followed at most; what goes beyond is logged.', integer(1, 100_000)), 10_000),
+  max_files: v.optional(
+    doc('Files that are followed at most; what goes beyond is logged.', integer(1, 100_000)),
+    10_000,
+  ),
   max_open_files: v.optional(
     doc('Files that are open at most: those that stand still are closed and opened again.', integer(4, 65_536)),
     512,

@@ -19,7 +19,17 @@ export function showFiles(files: FollowedFiles): FileView[] {
   const views: FileView[] = [];
   for (const { path, input, state, size, offset, ledger, lag, isOpen } of files.all) {
     const { acknowledged, underWay } = ledger;
-    views.push({ path, input: input.name, state, size, offset, acknowledged, lag, records_under_way: underWay, open: isOpen });
+    views.push({
+      path,
+      input: input.name,
+      state,
+      size,
+      offset,
+      acknowledged,
+      lag,
+      records_under_way: underWay,
+      open: isOpen,
+    });
   }
   return views;
 }

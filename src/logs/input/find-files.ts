@@ -55,7 +55,8 @@ class Search {
       await this.below(folder, rest, depth);
       if (depth >= deepest) return;
       for (const entry of await this.#list(folder)) {
-        if (entry.isDirectory() && !entry.name.startsWith('.')) await this.below(join(folder, entry.name), segments, depth + 1);
+        if (entry.isDirectory() && !entry.name.startsWith('.'))
+          await this.below(join(folder, entry.name), segments, depth + 1);
       }
       return;
     }

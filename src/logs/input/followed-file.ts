@@ -9,7 +9,16 @@ import type { RawRecord } from '../record.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
 import { FileSource } from './file-source.ts';
 import type { FollowStats } from './follow-stats.ts';
-import { bears, fingerprintOf, headLength, nodeKey, nodeOf, sourceKey, type FileNode, type Fingerprint } from './identity.ts';
+import {
+  bears,
+  fingerprintOf,
+  headLength,
+  nodeKey,
+  nodeOf,
+  sourceKey,
+  type FileNode,
+  type Fingerprint,
+} from './identity.ts';
 import type { OpenFiles } from './open-files.ts';
 
 /** Milliseconds from one look to the next, however often the kernel tells of changes: what was written by then is read together. */
@@ -159,7 +168,10 @@ export class FollowedFile {
 
   /** Bytes that are not acknowledged, with those of former contents. */
   get lag(): number {
-    const former = this.#former.reduce((sum, { ledger, end }) => sum + (ledger.underWay > 0 ? end - ledger.acknowledged : 0), 0);
+    const former = this.#former.reduce(
+      (sum, { ledger, end }) => sum + (ledger.underWay > 0 ? end - ledger.acknowledged : 0),
+      0,
+    );
     return Math.max(0, this.#size - this.#ledger.acknowledged) + former;
   }
 
@@ -224,7 +236,8 @@ export class FollowedFile {
   #plan(): void {
     const { poll_interval: poll } = this.#follow;
     const still = this.#lastLook - this.#lastGrowth;
-    const interval = this.#state === 'live' ? Math.min(Math.max(poll, still / 10), Math.max(poll, longestInterval)) : poll;
+    const interval =
+      this.#state === 'live' ? Math.min(Math.max(poll, still / 10), Math.max(poll, longestInterval)) : poll;
     this.#nextLook = this.#lastLook + interval;
   }
 
@@ -373,7 +386,8 @@ export class FollowedFile {
     const now = head.subarray(0, bytesRead);
     if (now.length < known.length || known.compare(now, 0, known.length) !== 0) return undefined;
     // The very first bytes have nothing before them to compare, but themselves.
-    if (at === 0 && now.compare(read, 0, Math.min(now.length, length), 0, Math.min(now.length, length)) !== 0) return undefined;
+    if (at === 0 && now.compare(read, 0, Math.min(now.length, length), 0, Math.min(now.length, length)) !== 0)
+      return undefined;
     return known.length === now.length ? known : now;
   }
 
@@ -502,7 +516,8 @@ export class FollowedFile {
 
   /** Goes on with other options. What has not been given out is read again. */
   configure(input: InputConfig, follow: FollowConfig): void {
-    const same = JSON.stringify(framingOptions(input), showPattern) === JSON.stringify(framingOptions(this.#input), showPattern);
+    const same =
+      JSON.stringify(framingOptions(input), showPattern) === JSON.stringify(framingOptions(this.#input), showPattern);
     this.#input = input;
     this.#follow = follow;
     if (!same) this.#reread(this.resume);

@@ -179,7 +179,9 @@ export class FollowedFiles {
     for (const path of this.#aliases.keys()) if (!seen.has(path)) this.#aliases.delete(path);
     this.#failures = failures;
     if (more && !this.#tooMany) {
-      this.#parts.log.error('there are more files than max_files; those beyond are not followed', { max_files: follow.max_files });
+      this.#parts.log.error('there are more files than max_files; those beyond are not followed', {
+        max_files: follow.max_files,
+      });
     }
     this.#tooMany = more;
     this.#readFromEnd = false;
@@ -265,7 +267,11 @@ export class FollowedFiles {
   #replacedWhileAway(past: Position, node: FileNode, input: InputConfig): void {
     if (past.deleted === true) return;
     const truncated = past.born === undefined || past.born === node.born;
-    this.#lose(past, truncated ? 'a file was truncated while nobody read it' : 'a file is gone that was not read to its end', input);
+    this.#lose(
+      past,
+      truncated ? 'a file was truncated while nobody read it' : 'a file is gone that was not read to its end',
+      input,
+    );
   }
 
   #lose(past: Position, message: string, input: InputConfig | undefined): void {
@@ -379,7 +385,11 @@ export class FollowedFiles {
     failures.set(path, code);
     this.#statsOf(input).failed(code);
     if (this.#failures.get(path) === code) return;
-    this.#parts.log.error('cannot read what an input asks for; it is tried again and again', { path, input: input.name, code });
+    this.#parts.log.error('cannot read what an input asks for; it is tried again and again', {
+      path,
+      input: input.name,
+      code,
+    });
   }
 }
 

@@ -25,7 +25,8 @@ export function compileGlob(pattern: string): Glob {
   if (pattern.includes('\0')) throw new Error('must not contain a NUL byte');
   const names = pattern.split('/').filter((name) => name !== '' && name !== '.');
   if (names.includes('..')) throw new Error('must not contain ..');
-  if (names.length === 0 || names[names.length - 1] === '**') throw new Error('must end with the name of a file, such as *.log');
+  if (names.length === 0 || names[names.length - 1] === '**')
+    throw new Error('must end with the name of a file, such as *.log');
   const firstMagic = names.findIndex((name) => magic.test(name));
   const literal = firstMagic < 0 ? names.length - 1 : firstMagic;
   const root = `/${names.slice(0, literal).join('/')}`;
@@ -36,8 +37,8 @@ export function compileGlob(pattern: string): Glob {
 /** A pattern of names, or, with a slash in it, of paths. */
 export function compileExclude(pattern: string): (path: string) => boolean {
   if (pattern.includes('/')) {
-    const { matches } = compileGlob(pattern);
-    return matches;
+    const glob = compileGlob(pattern);
+    return (path) => glob.matches(path);
   }
   const segment = compileSegment(pattern);
   return (path) => matchName(segment, path.slice(path.lastIndexOf('/') + 1));
@@ -78,9 +79,7 @@ function alternatives(name: string): string[] {
   if (close < 0) throw new Error('has a { without a }');
   const inner = name.slice(open + 1, close);
   if (inner.includes('{')) throw new Error('has a { within a {');
-  const all = inner
-    .split(',')
-    .flatMap((one) => alternatives(name.slice(0, open) + one + name.slice(close + 1)));
+  const all = inner.split(',').flatMap((one) => alternatives(name.slice(0, open) + one + name.slice(close + 1)));
   if (all.length > mostAlternatives) throw new Error(`has more than ${mostAlternatives} alternatives`);
   return all;
 }

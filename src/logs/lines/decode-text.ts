@@ -12,12 +12,12 @@ export function decodeText(bytes: Buffer): { readonly text: string; readonly esc
       at += length;
       continue;
     }
-    if (at > from) text += bytes.toString("utf8", from, at);
+    if (at > from) text += bytes.toString('utf8', from, at);
     text += `\\x${bytes[at]!.toString(16).padStart(2, '0')}`;
     at++;
     from = at;
   }
-  return { text: text + bytes.toString("utf8", from, at), escaped: true };
+  return { text: text + bytes.toString('utf8', from, at), escaped: true };
 }
 
 /** Length of the well-formed sequence at an offset, as table 3-7 of the Unicode Standard has them; 0 when there is none. */

@@ -70,7 +70,8 @@ export class LineSplitter {
     this.#offset = this.loaded;
     this.#piece = piece;
     this.#at = 0;
-    if (this.#lineStart === this.#holeBytes && this.#keptLength === 0 && this.#offset === this.#holeBytes) this.#skipHole();
+    if (this.#lineStart === this.#holeBytes && this.#keptLength === 0 && this.#offset === this.#holeBytes)
+      this.#skipHole();
     this.#encoding = isAscii(piece) ? 'ascii' : encodingOfLines(piece);
   }
 
@@ -90,7 +91,10 @@ export class LineSplitter {
       const continues = this.#continues;
       this.#lineStart = end;
       this.#continues = false;
-      const line = this.#keptLength > 0 || this.#skipped > 0 ? this.#finish(from, to, start, end) : this.#whole(from, to, start, end);
+      const line =
+        this.#keptLength > 0 || this.#skipped > 0
+          ? this.#finish(from, to, start, end)
+          : this.#whole(from, to, start, end);
       // The rest of a line whose beginning was given out: when only its end is missing, nothing is missing.
       if (!continues || line.text !== '') return line;
     }

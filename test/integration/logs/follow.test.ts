@@ -136,7 +136,10 @@ test('a thousand files, with few of them open, each in its order', async () => {
   const folder = logFolder();
   const count = 1000;
   for (let index = 0; index < count; index++) writeFileSync(join(folder, `${index}.log`), `${index} a\n`);
-  const { outlet, shipping } = await startShipping({ folder, config: { follow: { poll_interval: '50ms', max_open_files: 20 } } });
+  const { outlet, shipping } = await startShipping({
+    folder,
+    config: { follow: { poll_interval: '50ms', max_open_files: 20 } },
+  });
   await until(() => expect(outlet.records).toHaveLength(count));
   for (let index = 0; index < count; index++) appendFileSync(join(folder, `${index}.log`), `${index} b\n`);
   await until(() => expect(outlet.records).toHaveLength(2 * count));

@@ -1,4 +1,14 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { judge, logWriter } from '../../support/log-writer.ts';
@@ -41,7 +51,11 @@ test('rotated files that the patterns match are not shipped again', async () => 
   const again = await startShipping(options);
   writer.write(1);
   await until(() => expect(again.outlet.records).toHaveLength(1));
-  expect(judge([...outlet.texts, ...again.outlet.texts], writer.written)).toEqual({ missing: [], repeated: 0, foreign: [] });
+  expect(judge([...outlet.texts, ...again.outlet.texts], writer.written)).toEqual({
+    missing: [],
+    repeated: 0,
+    foreign: [],
+  });
 });
 
 test.each([
@@ -134,7 +148,12 @@ test('rotated and compressed before it was read to its end: it is read from its 
   const folder = logFolder();
   const writer = logWriter(join(folder, 'app.log'));
   writer.write(5000);
-  const { outlet, shipping } = await startShipping({ folder, input: { paths: ['app.log*'] }, holds: true, capacity: 10 });
+  const { outlet, shipping } = await startShipping({
+    folder,
+    input: { paths: ['app.log*'] },
+    holds: true,
+    capacity: 10,
+  });
   await until(() => expect(outlet.records).toHaveLength(10));
   writer.rotate(join(folder, 'app.log.1'));
   writeFileSync(join(folder, 'app.log.1.gz'), 'stands for it, compressed');

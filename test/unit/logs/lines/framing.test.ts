@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { createFraming, LineSplitter, type Framing, type FramingOptions, type Line } from '../../../../src/logs/lines/index.ts';
+import {
+  createFraming,
+  LineSplitter,
+  type Framing,
+  type FramingOptions,
+  type Line,
+} from '../../../../src/logs/lines/index.ts';
 import { parseCriLine } from '../../../../src/logs/lines/cri-framing.ts';
 
 const multiline = { timeout: 1000, maxLines: 100, maxBytes: 10_000 };
@@ -10,7 +16,10 @@ test.each<{ what: string; options: Partial<FramingOptions>; text: string; record
     what: 'joins what follows a line that begins a record',
     options: { multiline: { ...multiline, start: /^\d{4}-/ } },
     text: '2024-01 error\n  at a\n\n  at b\n2024-02 fine\n',
-    records: [{ text: '2024-01 error\n  at a\n\n  at b', start: 0, end: 29 }, { text: '2024-02 fine', start: 29, end: 42 }],
+    records: [
+      { text: '2024-01 error\n  at a\n\n  at b', start: 0, end: 29 },
+      { text: '2024-02 fine', start: 29, end: 42 },
+    ],
   },
   {
     what: 'joins lines that belong to the one before',
@@ -50,7 +59,10 @@ test.each<{ what: string; options: Partial<FramingOptions>; text: string; record
     what: 'joins the parts of a line, whatever the other stream says meanwhile',
     options: { format: 'cri' },
     text: `${stamp} stdout P one \n${stamp} stderr F other\n${stamp} stdout P two \n${stamp} stdout F three\n`,
-    records: [{ text: 'other', start: 45 }, { text: 'one two three', start: 0 }],
+    records: [
+      { text: 'other', start: 45 },
+      { text: 'one two three', start: 0 },
+    ],
   },
   {
     what: 'joins parts and then lines',
@@ -133,7 +145,13 @@ test.each([
 });
 
 function make(options: Partial<FramingOptions>): Framing {
-  return createFraming({ format: 'lines', multiline: undefined, maxLineBytes: 1000, partialTimeout: 1000, ...options })!;
+  return createFraming({
+    format: 'lines',
+    multiline: undefined,
+    maxLineBytes: 1000,
+    partialTimeout: 1000,
+    ...options,
+  })!;
 }
 
 function frame(framing: Framing, bytes: Buffer): Line[] {

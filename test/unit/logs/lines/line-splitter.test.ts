@@ -12,15 +12,50 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { what: 'lines', bytes: 'one\ntwo\n', lines: [{ text: 'one', start: 0, end: 4 }, { text: 'two', start: 4, end: 8 }] },
-  { what: 'CR LF', bytes: 'one\r\ntwo\r\n', lines: [{ text: 'one', end: 5 }, { text: 'two', start: 5, end: 10 }] },
+  {
+    what: 'lines',
+    bytes: 'one\ntwo\n',
+    lines: [
+      { text: 'one', start: 0, end: 4 },
+      { text: 'two', start: 4, end: 8 },
+    ],
+  },
+  {
+    what: 'CR LF',
+    bytes: 'one\r\ntwo\r\n',
+    lines: [
+      { text: 'one', end: 5 },
+      { text: 'two', start: 5, end: 10 },
+    ],
+  },
   { what: 'CR within a line', bytes: 'a\rb\n', lines: [{ text: 'a\rb' }] },
-  { what: 'empty lines', bytes: '\n\r\n\n', lines: [{ text: '', end: 1 }, { text: '', end: 3 }, { text: '', end: 4 }] },
-  { what: 'a last line without an end', bytes: 'one\ntw', lines: [{ text: 'one' }], partial: { text: 'tw', start: 4, end: 6 } },
+  {
+    what: 'empty lines',
+    bytes: '\n\r\n\n',
+    lines: [
+      { text: '', end: 1 },
+      { text: '', end: 3 },
+      { text: '', end: 4 },
+    ],
+  },
+  {
+    what: 'a last line without an end',
+    bytes: 'one\ntw',
+    lines: [{ text: 'one' }],
+    partial: { text: 'tw', start: 4, end: 6 },
+  },
   { what: 'NUL bytes within a line', bytes: 'a\0b\n\0c\n', lines: [{ text: 'a\0b' }, { text: '\0c' }] },
-  { what: 'a hole at the beginning', bytes: '\0\0\0one\ntwo\n', lines: [{ text: 'one', start: 3, end: 7 }, { text: 'two' }] },
+  {
+    what: 'a hole at the beginning',
+    bytes: '\0\0\0one\ntwo\n',
+    lines: [{ text: 'one', start: 3, end: 7 }, { text: 'two' }],
+  },
   { what: 'characters of 2, 3 and 4 bytes', bytes: 'ä€😀\n', lines: [{ text: 'ä€😀', escaped: false, end: 10 }] },
-  { what: 'a byte order mark', bytes: '\ufeffone\n\ufefftwo\n', lines: [{ text: 'one', start: 0, end: 7 }, { text: '\ufefftwo' }] },
+  {
+    what: 'a byte order mark',
+    bytes: '\ufeffone\n\ufefftwo\n',
+    lines: [{ text: 'one', start: 0, end: 7 }, { text: '\ufefftwo' }],
+  },
   {
     what: 'bytes that are not UTF-8',
     bytes: Buffer.from('61ff62c30ae282200a66696e650a', 'hex'),
@@ -48,7 +83,12 @@ const cases: readonly Case[] = [
       { text: 'next', cut: 0, start: 26 },
     ],
   },
-  { what: 'a line of just the length', bytes: `${'x'.repeat(10)}\r\n`, maxLineBytes: 10, lines: [{ text: 'x'.repeat(10), cut: 0 }] },
+  {
+    what: 'a line of just the length',
+    bytes: `${'x'.repeat(10)}\r\n`,
+    maxLineBytes: 10,
+    lines: [{ text: 'x'.repeat(10), cut: 0 }],
+  },
   {
     what: 'a character at the cut',
     bytes: `${'x'.repeat(9)}€€\n`,
@@ -60,7 +100,10 @@ const cases: readonly Case[] = [
 const cuts: readonly { how: string; cut(bytes: Buffer): Buffer[] }[] = [
   { how: 'in one piece', cut: (bytes) => [bytes] },
   { how: 'byte by byte', cut: (bytes) => [...bytes].map((byte) => Buffer.from([byte])) },
-  ...[1, 2, 3, 4, 5].map((seed) => ({ how: `in random pieces ${seed}`, cut: (bytes: Buffer) => new Random(seed).split(bytes) })),
+  ...[1, 2, 3, 4, 5].map((seed) => ({
+    how: `in random pieces ${seed}`,
+    cut: (bytes: Buffer) => new Random(seed).split(bytes),
+  })),
 ];
 
 for (const { how, cut } of cuts) {
