@@ -42,7 +42,7 @@ RUN ln -s /portico/src/cli.ts /usr/local/bin/portico
 WORKDIR /etc/portico
 # Owns nothing in the image and writes nothing to it: a read-only root file system is fine.
 USER 65532:65532
-EXPOSE 80 443 9090
+EXPOSE 80 443 9090 9091 9092
 STOPSIGNAL SIGTERM
 # Kubernetes has probes of its own. Here for Docker, which needs the admin on port 9090 of loopback or of all addresses.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
