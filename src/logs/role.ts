@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { json } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import { PodMetadata } from '../pod/index.ts';
 import type { Role, RoleParts, RunningRole } from '../role/index.ts';
 import { Stats } from '../stats/index.ts';
-import { createDelivery, deliverySchema, type Delivery } from './delivery/index.ts';
+import { createDelivery, deadLetterAt, deliverySchema, type Delivery } from './delivery/index.ts';
 import { compileProcessing, type ReadInput } from './processing.ts';
 import { logsSchema, type LogsConfig } from './role-config.ts';
 import { Shipping, type Destination } from './shipping.ts';
@@ -112,7 +113,8 @@ class RunningLogs implements RunningRole<LogsConfig> {
   }
 
   /** @throws ConfigError */
-  #destination({ config }: Loaded): Destination {
+  #destination(loaded: Loaded): Destination {
+    const { config } = loaded;
     const { log, stats, clock, random } = this.#parts;
     // Records of inputs that a reload has removed may still be on their way.
     const former = this.#inputs.filter(({ name }) => !config.inputs.some((input) => input.name === name));
@@ -122,7 +124,10 @@ class RunningLogs implements RunningRole<LogsConfig> {
     return {
       process,
       connect: async (acknowledged) => {
-        this.#delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
+        const { dead_letter = deadLetterAt(join(loaded.resolvePath(config.state.folder), 'dead-letter.ndjson')) } =
+          config;
+        const deps = { log, stats, clock, random, acknowledged };
+        this.#delivery = await createDelivery({ ...config, dead_letter }, deps);
         return this.#delivery;
       },
     };

@@ -302,7 +302,7 @@ export const deliverySchema = v.strictObject({
   ),
   dead_letter: v.optional(
     doc(
-      'Where records go that the store refuses for good. Without it they are lost, and counted.',
+      'Where records go that the store refuses for good. Default: dead-letter.ndjson in `state.folder`.',
       v.strictObject({
         path: doc('File of JSON lines: reason, time, source, offset and record.', path()),
         max_bytes: v.optional(doc('The file is renamed to PATH.1 when it is larger.', sizeOf(4096, '4KiB')), '64MiB'),
@@ -328,3 +328,8 @@ export type LokiConfig = Extract<OutputConfig, { kind: 'loki' }>;
 export type FileOutputConfig = Extract<OutputConfig, { kind: 'file' }>;
 export type DiskBufferConfig = Extract<DeliveryConfig['buffer'], { kind: 'disk' }>;
 export type DeadLetterConfig = NonNullable<DeliveryConfig['dead_letter']>;
+
+/** What is refused must not be lost because nobody has said where it shall go. */
+export function deadLetterAt(path: string): DeadLetterConfig {
+  return { path, max_bytes: 64 * 1024 * 1024, keep: 1 };
+}
