@@ -4,7 +4,7 @@ import { parseRoleConfig } from '../../src/config/load-role.ts';
 import { roles } from '../../src/roles.ts';
 
 describe('the configurations in README.md', () => {
-  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/```yaml\n(# (logs|metrics)\.yaml[^`]*)```/g)];
+  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/```yaml\n(# (logs|metrics)\.yaml[^]*?)```/g)];
 
   it.each(blocks.map(([, text, role]) => [role!, text!]))('of %s are good', async (role, text) => {
     const { schema } = await roles[role]!();
