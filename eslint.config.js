@@ -18,5 +18,5 @@ export default tseslint.config(
   { files: ['src/cli.ts', 'src/cli/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },
   // Hooks of filters are closures, and tests take them apart.
   { files: ['test/**'], rules: { '@typescript-eslint/unbound-method': 'off' } },
-  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
 );

@@ -15,6 +15,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   schema: async () => (await import('./schema.ts')).schema,
   wait: async () => (await import('./wait.ts')).wait,
   reload: async () => (await import('./reload.ts')).reload,
+  inject: async () => (await import('./inject.ts')).inject,
   certs: async () => (await import('./certs.ts')).certs,
   conformance: async () => (await import('./conformance.ts')).conformance,
 };

@@ -60,8 +60,7 @@ class Try implements UpstreamAnswer, CancelListener {
   #phase: Phase = connecting;
   #perTry: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
-  /** A byte went by since the idle timer rang last. */
-  #touched = false;
+  #lastByte = 0;
   /** Its head is here, and what came with the head is being read. */
   #response: UpstreamResponse | undefined;
   /** We have asked for silence, so silence is nobody's fault. */
@@ -246,25 +245,23 @@ class Try implements UpstreamAnswer, CancelListener {
   }
 
   #touch(): void {
-    this.#touched = true;
+    // To look at the clock costs, and most routes leave it to the listener to watch for silence.
+    if (this.#attempt.idleTimeout > 0) this.#lastByte = this.#options.now();
   }
 
-  /** One timer that looks back when it rings: bytes are many, and even to look at the clock for each of them costs. */
+  /** One timer that looks at the clock when it rings: bytes are many, and moving a timer for each of them costs. */
   #watchIdle(): void {
     const { idleTimeout } = this.#attempt;
     if (idleTimeout === 0) return;
-    // In eighths, so that silence is noticed when it has lasted for at most an eighth more than it may.
-    const interval = Math.ceil(idleTimeout / 8);
-    let silent = 0;
-    this.#touched = false;
+    this.#touch();
     const look = () => {
-      silent = this.#touched || this.#paused ? 0 : silent + interval;
-      this.#touched = false;
-      if (silent >= idleTimeout) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
-      else this.#idle?.refresh();
+      const silent = this.#paused ? 0 : this.#options.now() - this.#lastByte;
+      // A timer may ring a fraction of a millisecond early.
+      if (silent >= idleTimeout - 1) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
+      else this.#idle = setTimeout(look, idleTimeout - silent);
     };
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(look, interval);
+    this.#idle = setTimeout(look, idleTimeout);
   }
 }
 

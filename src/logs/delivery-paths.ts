@@ -40,6 +40,5 @@ export function sharedPath(before: DeliveryConfig, after: DeliveryConfig): strin
     return before.buffer.path;
   if (before.output.kind === 'file' && after.output.kind === 'file' && before.output.path === after.output.path)
     return before.output.path;
-  const path = before.dead_letter?.path;
-  return path !== undefined && path === after.dead_letter?.path ? path : undefined;
+  return undefined;
 }

@@ -1,4 +1,4 @@
-/** From a raw record to one that is shipped: read, add, judge, redact. */
+/** From a raw record to one that is shipped: read, lift ids, judge, redact, add. */
 import type { PodMetadata } from '../pod/index.ts';
 import type { CounterHandle, Stats } from '../stats/index.ts';
 import { compileEnrich } from './enrich/compile-enrich.ts';
@@ -56,9 +56,10 @@ export function compileProcessing(
     if (raw.cri !== undefined) setAside(fields, 'stream', raw.cri.stream, 'app_');
     if (raw.cut > 0) setAside(fields, 'cut_bytes', raw.cut, 'app_');
     if (raw.escaped) setAside(fields, 'escaped', true, 'app_');
-    enrich(fields, raw);
+    enrich.lift(fields);
     if (judge !== undefined && !judge(fields)) return undefined;
     redact?.(fields);
+    enrich.add(fields, raw);
     const { time, nanos } = instantOf(parsed, raw);
     return { source: raw.source, start: raw.start, end: raw.end, time, nanos, fields };
   };

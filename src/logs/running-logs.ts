@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import type { PodMetadata } from '../pod/index.ts';
 import type { RoleParts, RunningRole } from '../role/index.ts';
-import { createDelivery, deliverySchema, type Delivery } from './delivery/index.ts';
+import { createDelivery, deadLetterAt, deliverySchema, type Delivery } from './delivery/index.ts';
 import { deliveryOutlet } from './delivery-outlet.ts';
 import { sharedPath, withAbsolutePaths } from './delivery-paths.ts';
 import { logsEndpoints } from './logs-endpoints.ts';
@@ -95,6 +96,11 @@ export class RunningLogs implements RunningRole<LogsConfig> {
 /** Paths are written relative to the file they stand in. */
 function absolute(loaded: Loaded): LogsConfig {
   const resolve = (path: string) => loaded.resolvePath(path);
-  const { state, ...others } = withAbsolutePaths(loaded.config, resolve);
-  return { ...others, state: { ...state, folder: resolve(state.folder) } };
+  const { state, dead_letter: deadLetter, ...others } = withAbsolutePaths(loaded.config, resolve);
+  const folder = resolve(state.folder);
+  return {
+    ...others,
+    state: { ...state, folder },
+    dead_letter: deadLetter ?? deadLetterAt(join(folder, 'dead-letter.ndjson')),
+  };
 }

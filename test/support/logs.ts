@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { onTestFinished, vi } from 'vitest';
 import type { Clock } from '../../src/filter/define-filter.ts';
-import { readingEntries, type ReadingConfig } from '../../src/logs/config.ts';
+import { readingSchema, type ReadingConfig } from '../../src/logs/config.ts';
 import type { Outlet } from '../../src/logs/outlet.ts';
 import type { Process } from '../../src/logs/pipeline.ts';
 import type { LogRecord } from '../../src/logs/record.ts';
@@ -94,7 +94,7 @@ export interface ShippingTestOptions {
 /** As fast as a test wants it. */
 export function readingConfig({ folder, input = {}, config = {} }: ShippingTestOptions): ReadingConfig {
   const { paths = ['*.log'], ...options } = input;
-  return v.parse(v.strictObject(readingEntries), {
+  return v.parse(readingSchema, {
     inputs: [
       {
         name: 'app',

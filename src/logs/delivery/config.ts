@@ -5,6 +5,10 @@ function atLeast(milliseconds: number, shown: string) {
   return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
 }
 
+function kind<const K extends string>(name: K) {
+  return doc('Which of them; the other options depend on it.', v.literal(name));
+}
+
 function sizeOf(least: number, shown: string) {
   return v.pipe(byteSize(), v.minValue(least, `must be at least ${shown}`));
 }
@@ -48,10 +52,6 @@ function eitherOf(one: unknown, other: unknown): boolean {
   return (one === undefined) !== (other === undefined);
 }
 
-function kind<const T extends string>(name: T, sentence: string) {
-  return doc(sentence, v.literal(name));
-}
-
 const secret = v.pipe(v.string('must be text'), v.minLength(1, 'must not be empty'));
 
 const authSchema = v.variant(
@@ -59,7 +59,7 @@ const authSchema = v.variant(
   [
     v.pipe(
       v.strictObject({
-        kind: kind('bearer', 'A token, as `Authorization: Bearer`.'),
+        kind: kind('bearer'),
         token: v.optional(doc('The token. Better in a file, which may be rotated.', secret)),
         token_file: v.optional(doc('File with the token; read again when it changes.', path())),
       }),
@@ -67,7 +67,7 @@ const authSchema = v.variant(
     ),
     v.pipe(
       v.strictObject({
-        kind: kind('basic', 'A user name and a password.'),
+        kind: kind('basic'),
         username: doc('User name; has no colon.', v.pipe(v.string(), v.regex(/^[^:]+$/, 'must not contain a colon'))),
         password: v.optional(doc('The password. Better in a file, which may be rotated.', secret)),
         password_file: v.optional(doc('File with the password; read again when it changes.', path())),
@@ -79,7 +79,7 @@ const authSchema = v.variant(
     ),
     v.pipe(
       v.strictObject({
-        kind: kind('api_key', 'A key of Elasticsearch, as `Authorization: ApiKey`.'),
+        kind: kind('api_key'),
         api_key: v.optional(doc('The encoded key. Better in a file, which may be rotated.', secret)),
         api_key_file: v.optional(doc('File with the encoded key; read again when it changes.', path())),
       }),
@@ -143,7 +143,7 @@ const indexName = v.pipe(
 
 const elasticsearchSchema = v.pipe(
   v.strictObject({
-    kind: kind('elasticsearch', 'The bulk API of Elasticsearch or OpenSearch.'),
+    kind: kind('elasticsearch'),
     endpoints: endpoints('URLs of the nodes of Elasticsearch or OpenSearch; they take turns.'),
     data_stream: v.optional(
       doc(
@@ -170,7 +170,7 @@ const labelName = v.pipe(
 );
 
 const otlpSchema = v.strictObject({
-  kind: kind('otlp_http', 'OTLP over HTTP with JSON, as the OpenTelemetry Collector takes it.'),
+  kind: kind('otlp_http'),
   endpoints: endpoints('URLs of OTLP/HTTP receivers, without /v1/logs; they take turns.'),
   resource_fields: v.optional(
     doc(
@@ -184,7 +184,7 @@ const otlpSchema = v.strictObject({
 });
 
 const lokiSchema = v.strictObject({
-  kind: kind('loki', 'The push API of Loki.'),
+  kind: kind('loki'),
   endpoints: endpoints('URLs of Loki, without /loki/api/v1/push; they take turns.'),
   labels: v.optional(
     doc(
@@ -213,15 +213,15 @@ const lokiSchema = v.strictObject({
 });
 
 const httpSchema = v.strictObject({
-  kind: kind('http', 'JSON lines, POSTed.'),
+  kind: kind('http'),
   endpoints: endpoints('URLs that take a POST of JSON lines; they take turns.'),
   ...overHttp,
 });
 
-const stdoutSchema = v.strictObject({ kind: kind('stdout', 'JSON lines on standard output.') });
+const stdoutSchema = v.strictObject({ kind: kind('stdout') });
 
 const fileSchema = v.strictObject({
-  kind: kind('file', 'JSON lines in a file.'),
+  kind: kind('file'),
   path: doc('File that the records are appended to, as JSON lines.', path()),
   max_bytes: v.optional(doc('The file is renamed to PATH.1 when it is larger. 0 is never.', byteSize()), 0),
   keep: v.optional(doc('So many renamed files are kept.', integer(1, 1000)), 5),
@@ -237,14 +237,14 @@ const bufferSchema = v.variant(
   'kind',
   [
     v.strictObject({
-      kind: kind('memory', 'In memory; the log files themselves are what is kept.'),
+      kind: kind('memory'),
       max_bytes: v.optional(
         doc('Memory for records on their way; when it is full, reading pauses.', sizeOf(65_536, '64KiB')),
         '16MiB',
       ),
     }),
     v.strictObject({
-      kind: kind('disk', 'On disk, over a restart; the log files may go sooner.'),
+      kind: kind('disk'),
       path: doc('Folder of the buffer, of one Portico alone.', path()),
       max_bytes: v.optional(doc('Most bytes that it takes on the disk.', sizeOf(1_048_576, '1MiB')), '1GiB'),
       when_full: v.optional(
@@ -302,7 +302,7 @@ export const deliverySchema = v.strictObject({
   ),
   dead_letter: v.optional(
     doc(
-      'Where records go that the store refuses for good. Without it they are lost, and counted.',
+      'Where records go that the store refuses for good. Default: dead-letter.ndjson in `state.folder`.',
       v.strictObject({
         path: doc('File of JSON lines: reason, time, source, offset and record.', path()),
         max_bytes: v.optional(doc('The file is renamed to PATH.1 when it is larger.', sizeOf(4096, '4KiB')), '64MiB'),
@@ -328,3 +328,8 @@ export type LokiConfig = Extract<OutputConfig, { kind: 'loki' }>;
 export type FileOutputConfig = Extract<OutputConfig, { kind: 'file' }>;
 export type DiskBufferConfig = Extract<DeliveryConfig['buffer'], { kind: 'disk' }>;
 export type DeadLetterConfig = NonNullable<DeliveryConfig['dead_letter']>;
+
+/** What is refused must not be lost because nobody has said where it shall go. */
+export function deadLetterAt(path: string): DeadLetterConfig {
+  return { path, max_bytes: 64 * 1024 * 1024, keep: 1 };
+}

@@ -1,3 +1,3 @@
 /** From a record to a store that has it for good. Knows nothing of where records come from. */
-export { deliverySchema, type DeliveryConfig } from './config.ts';
+export { deadLetterAt, deliverySchema, type DeliveryConfig } from './config.ts';
 export { createDelivery, type Delivery, type DeliveryDeps, type DeliveryView } from './delivery.ts';

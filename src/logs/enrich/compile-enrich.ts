@@ -7,8 +7,12 @@ import { podFields } from './pod-fields.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Adds to the fields what is known beside the text of the record. */
-export type Enrich = (fields: Fields, raw: RawRecord) => void;
+export interface Enrich {
+  /** Lifts the ids by which the record joins others. */
+  lift(fields: Fields): void;
+  /** Adds what is known beside the text of the record. What is added may be shared by records. */
+  add(fields: Fields, raw: RawRecord): void;
+}
 
 /** Compiles what is added; what is told of the pod is made once for each of its versions. */
 export function compileEnrich(config: EnrichConfig, pod: PodMetadata): Enrich {
@@ -17,22 +21,26 @@ export function compileEnrich(config: EnrichConfig, pod: PodMetadata): Enrich {
   const fixed = Object.entries(config.fields);
   let version = -1;
   let ofPod: [string, unknown][] = [];
-  return function enrich(fields, raw) {
-    const { current } = pod;
-    if (current.version !== version) {
-      version = current.version;
-      ofPod = Object.entries(podFields(current, config.pod_fields));
-    }
-    const found = correlate(fields);
-    // The ids are the app's own: where they stand under the very name they stay as they are.
-    if (found.request_id !== undefined) lift(fields, 'request_id', found.request_id, put);
-    if (found.trace_id !== undefined) lift(fields, 'trace_id', found.trace_id, put);
-    if (found.span_id !== undefined) lift(fields, 'span_id', found.span_id, put);
-    for (const [name, value] of ofPod) put(fields, name, value);
-    for (const [name, value] of fixed) put(fields, name, value);
-    if (!config.file_fields) return;
-    put(fields, 'input', raw.source.input);
-    put(fields, 'log', { file: { path: raw.source.path }, offset: raw.start });
+  return {
+    lift(fields) {
+      const found = correlate(fields);
+      // The ids are the app's own: where they stand under the very name they stay as they are.
+      if (found.request_id !== undefined) lift(fields, 'request_id', found.request_id, put);
+      if (found.trace_id !== undefined) lift(fields, 'trace_id', found.trace_id, put);
+      if (found.span_id !== undefined) lift(fields, 'span_id', found.span_id, put);
+    },
+    add(fields, raw) {
+      const { current } = pod;
+      if (current.version !== version) {
+        version = current.version;
+        ofPod = Object.entries(podFields(current, config.pod_fields));
+      }
+      for (const [name, value] of ofPod) put(fields, name, value);
+      for (const [name, value] of fixed) put(fields, name, value);
+      if (!config.file_fields) return;
+      put(fields, 'input', raw.source.input);
+      put(fields, 'log', { file: { path: raw.source.path }, offset: raw.start });
+    },
   };
 }
 

@@ -8,7 +8,7 @@ const paths = v.array(fieldPath(), 'must be a list of fields');
 export const enrichSchema = v.strictObject({
   pod_fields: v.optional(
     doc(
-      'How the pod is told: `nested` is kubernetes: { pod: { name, uid, ip }, namespace, node: { name }, container: { name }, labels, annotations }, as the Elastic Common Schema has it; `flat` has kubernetes.pod.name and the like as single fields; `none` leaves it out.',
+      'How the pod is told: `nested` is kubernetes: { pod: { name, uid, ip }, namespace, node: { name }, container: { name }, labels, annotations } (dots in their keys are _), as the Elastic Common Schema has it; `flat` has kubernetes.pod.name and the like as single fields; `none` leaves it out.',
       v.picklist(['nested', 'flat', 'none'], 'must be nested, flat or none'),
     ),
     'nested',

@@ -8,11 +8,16 @@ export function podFields(pod: PodSnapshot, style: 'nested' | 'flat' | 'none'): 
     namespace: pod.namespace,
     node: prune({ name: pod.node }),
     container: prune({ name: pod.container }),
-    labels: prune(Object.fromEntries(pod.labels)),
-    annotations: prune(Object.fromEntries(pod.annotations)),
+    labels: prune(withoutDots(pod.labels)),
+    annotations: prune(withoutDots(pod.annotations)),
   });
   if (nested === undefined) return {};
   return style === 'nested' ? { kubernetes: nested } : flatten(nested, 'kubernetes');
+}
+
+/** Stores that make objects of names with dots could not hold `app` beside `app.kubernetes.io/name`. */
+function withoutDots(entries: ReadonlyMap<string, string>): Record<string, string> {
+  return Object.fromEntries([...entries].map(([key, value]) => [key.replaceAll('.', '_'), value]));
 }
 
 /** Without what is undefined; undefined when nothing is left. */

@@ -37,8 +37,8 @@ export function compileGlob(pattern: string): Glob {
 /** A pattern of names, or, with a slash in it, of paths. */
 export function compileExclude(pattern: string): (path: string) => boolean {
   if (pattern.includes('/')) {
-    const { matches } = compileGlob(pattern);
-    return matches;
+    const glob = compileGlob(pattern);
+    return (path) => glob.matches(path);
   }
   const segment = compileSegment(pattern);
   return (path) => matchName(segment, path.slice(path.lastIndexOf('/') + 1));

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { doc, safeRegex } from '../../options/index.ts';
+import { doc } from '../../options/index.ts';
+import { linePattern } from '../pattern/line-pattern.ts';
 import { timeOptions } from '../time/config.ts';
 
 const keys = v.array(
@@ -27,7 +28,7 @@ const namedFields = {
 };
 
 const patternWithGroups = v.pipe(
-  safeRegex(),
+  linePattern(),
   v.check(
     (pattern) => /\(\?<[A-Za-z_]/.test(pattern.source),
     'must have named groups, such as (?<level>[A-Z]+) (?<message>.*)',
@@ -47,7 +48,7 @@ export const parserSchema = v.variant('type', [
     type: type('regex'),
     ...timeOptions,
     pattern: doc(
-      'A regular expression with named groups, which must match the whole record of at most 4096 characters; the groups are its fields, `time` and `level` are understood. Those that could take for ever are refused.',
+      'A regular expression with named groups, which must match the whole record of at most 4096 characters; the groups are its fields, `time` and `level` are understood; without a group `message` that is the whole record. Patterns that could take very long are refused.',
       patternWithGroups,
     ),
   }),

@@ -25,8 +25,8 @@ export function compileRedact(config: RedactConfig, stats: Stats): Redact | unde
   const replaceBy = (action: 'replace' | 'hash' | 'remove', text: string, path: (string | number)[]): Replace => {
     if (action === 'remove') return () => undefined;
     if (action === 'replace') return () => text;
-    const { hash_key: key } = config;
-    if (key === undefined) throw new ConfigError([{ path, message: 'hash needs hash_key' }]);
+    const { hash_secret: key } = config;
+    if (key === undefined) throw new ConfigError([{ path, message: 'hash needs hash_secret' }]);
     return (value) => {
       const hash = createHmac('sha256', key).update(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
       return `sha256:${hash.digest('hex').slice(0, 32)}`;

@@ -61,7 +61,7 @@ export const redactSchema = v.strictObject({
     ),
     [],
   ),
-  hash_key: v.optional(
+  hash_secret: v.optional(
     doc(
       'Key of the hash (HMAC-SHA-256): without it nobody can find out a value by trying. Write file:/path to take it from a file. Needed where something is hashed.',
       v.pipe(v.string(), v.minLength(16, 'must have at least 16 characters')),

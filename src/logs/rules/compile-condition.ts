@@ -1,6 +1,6 @@
 import { fieldAt, parseFieldPath } from '../field-path.ts';
 import { rankOf } from '../parse/level.ts';
-import { longestMatched } from '../parse/regex.ts';
+import { longestMatched } from '../pattern/line-pattern.ts';
 import type { ConditionConfig } from './config.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

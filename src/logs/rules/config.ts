@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { doc, name, safeRegex } from '../../options/index.ts';
+import { doc, name } from '../../options/index.ts';
 import { fieldPath } from '../field-path-option.ts';
 import { levels } from '../parse/level.ts';
+import { linePattern } from '../pattern/line-pattern.ts';
 
 const scalar = v.union([v.string(), v.number(), v.boolean()], 'must be text, a number, true or false');
 
@@ -12,7 +13,7 @@ export const conditionSchema = v.pipe(
     equals: v.optional(doc('It is this.', scalar)),
     in: v.optional(doc('It is one of these.', v.array(scalar))),
     prefix: v.optional(doc('It is text that begins so.', v.string())),
-    regex: v.optional(doc('It is text of at most 4096 characters that matches as a whole.', safeRegex())),
+    regex: v.optional(doc('It is text of at most 4096 characters that matches as a whole.', linePattern())),
     exists: v.optional(doc('It is there, or with false it is not.', v.boolean())),
     at_least: v.optional(doc('It is a number, or text of one, that is not less.', v.number())),
     at_most: v.optional(doc('It is a number, or text of one, that is not more.', v.number())),

@@ -25,7 +25,7 @@ async function ask(
     ...rest,
   };
   const reply = await answer(question, adminEndpoints([...proxyEndpoints, ...more]), view, rules);
-  return { ...reply, body: String(reply.body) };
+  return { ...reply, body: typeof reply.body === 'string' ? reply.body : Buffer.concat([...reply.body]).toString() };
 }
 
 describe('every endpoint', () => {

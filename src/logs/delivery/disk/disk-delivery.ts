@@ -73,22 +73,27 @@ export class DiskDelivery {
     while (!this.#hasRoom() && !this.#abort.signal.aborted) await this.#nextAcknowledged();
   }
 
+  /** Not before the store has it: the disk may go with the pod. What is left on it after that is for the next start. */
   async flush(signal: AbortSignal): Promise<void> {
     const until = this.#offered;
     const wake = () => this.#wakeWaiting();
     signal.addEventListener('abort', wake, { once: true });
-    while (this.#acknowledged < until && !signal.aborted && !this.#abort.signal.aborted) await this.#nextAcknowledged();
+    const pending = () => this.#acknowledged < until || this.#options.disk.since !== undefined;
+    while (pending() && !signal.aborted && !this.#abort.signal.aborted) await this.#nextAcknowledged();
     signal.removeEventListener('abort', wake);
   }
 
   /** The records that `sender` has delivered. */
   delivered(records: readonly LogRecord[]): void {
     const { disk, log } = this.#options;
-    disk.release(records).catch((error: unknown) => {
-      log.say('error', 'position', 'the disk buffer cannot note what is delivered; a restart sends it again', {
-        reason: (error as Error).message,
-      });
-    });
+    disk.release(records).then(
+      () => this.#wakeWaiting(),
+      (error: unknown) => {
+        log.say('error', 'position', 'the disk buffer cannot note what is delivered; a restart sends it again', {
+          reason: (error as Error).message,
+        });
+      },
+    );
   }
 
   async close(): Promise<void> {
@@ -98,7 +103,12 @@ export class DiskDelivery {
     this.#wakeWaiting();
     await this.#options.sender.close();
     await this.#running;
-    await this.#options.disk.close();
+    const { disk, log } = this.#options;
+    if (disk.since !== undefined)
+      log.say('warn', 'disk_left', 'records are left in the disk buffer, which the next start delivers', {
+        bytes: disk.bytes,
+      });
+    await disk.close();
   }
 
   #hasRoom(): boolean {

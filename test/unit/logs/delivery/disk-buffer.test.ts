@@ -34,12 +34,24 @@ async function segmentsOf(path: string): Promise<string[]> {
 /** Leaves records in a buffer, as a process does that ends while the store is away. */
 async function leave(store: MessageStore, path: string, records: ReturnType<typeof makeRecords>): Promise<void> {
   await store.down();
-  const { offer, flush, acknowledged, delivery } = await start(store, path);
+  const { offer, acknowledged, delivery, lines } = await start(store, path);
   await offer(records);
-  await flush();
-  expect(acknowledged).toEqual(records);
+  await vi.waitFor(() => expect(acknowledged).toEqual(records), 10_000);
   await delivery.close();
+  expect(lines.join('\n')).toContain('records are left in the disk buffer');
 }
+
+it('is not flushed before the store has what is on the disk, which may go with the pod', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await store.down();
+  const { offer, delivery, acknowledged } = await start(store, path);
+  await offer(makeRecords(50));
+  await vi.waitFor(() => expect(acknowledged).toHaveLength(50), 10_000);
+  const flushed = delivery.flush(AbortSignal.timeout(10_000));
+  await store.up();
+  await flushed;
+  expect(store.messages).toEqual(messagesOf(makeRecords(50)));
+});
 
 it('acknowledges what is on the disk, and delivers it after a restart, when the store is back', async () => {
   const [store, path] = [await startLines(), await folder()];

@@ -183,6 +183,7 @@ describe('every parser', () => {
 describe('the options of parsers', () => {
   it.each([
     [{ type: 'regex', pattern: '(a+)+' }, /exponential/],
+    [{ type: 'regex', pattern: '(?<a>.*) (?<b>.*) (?<c>.*) (?<d>.*)' }, /very long: 3 repetitions/],
     [{ type: 'regex', pattern: '.*' }, /named groups/],
     [{ type: 'json', time_zone: 'Mars/Olympus' }, /zone/],
     [{ type: 'json', time_format: '%Q' }, /%Q is not known/],
