@@ -22,7 +22,6 @@ export const logs: Role<LogsConfig> = {
     // Records live for about a second, until they are acknowledged: long enough to be old for V8, which lets a heap double before
     // it collects the old ones. Measured: 80 MB less for half as much CPU again (bench/logs.ts).
     setFlagsFromString('--heap-growing-percent=20');
-    setFlagsFromString('--no-allocation-site-pretenuring');
     const pod = await startPod(loaded);
     try {
       return await RunningLogs.start(loaded, pod, parts);

@@ -4,7 +4,6 @@ import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import type { PodMetadata } from '../pod/index.ts';
 import type { RoleParts, RunningRole } from '../role/index.ts';
 import { createDelivery, deadLetterAt, deliverySchema, type Delivery } from './delivery/index.ts';
-import { deliveryOutlet } from './delivery-outlet.ts';
 import { sharedPath, withAbsolutePaths } from './delivery-paths.ts';
 import { logsEndpoints } from './logs-endpoints.ts';
 import { compileProcessing, type ReadInput } from './processing.ts';
@@ -85,9 +84,8 @@ export class RunningLogs implements RunningRole<LogsConfig> {
     return {
       process,
       connect: async (acknowledged) => {
-        const delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
-        this.#delivery = delivery;
-        return deliveryOutlet(delivery, () => this.#delivery !== delivery, log);
+        this.#delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
+        return this.#delivery;
       },
     };
   }
