@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import * as v from 'valibot';
-import { address, byteSize, doc, duration, integer, name, parseAddress } from '../options/index.ts';
+import { durationAtLeast, address, byteSize, doc, duration, integer, name, parseAddress } from '../options/index.ts';
 import { loadBalancerNames } from './load-balancer/names.ts';
 
 const endpointSchema = v.union(
@@ -65,13 +65,16 @@ const errorRateBreakerSchema = v.strictObject({
     doc('With fewer requests in the window the breaker stays closed.', integer(1, 1_000_000)),
     20,
   ),
-  window: v.optional(doc('How far back requests are counted.', atLeast(100, '100ms')), '10s'),
+  window: v.optional(doc('How far back requests are counted.', durationAtLeast(100, '100ms')), '10s'),
   open_duration: v.optional(
-    doc('How long requests are refused before one is let through to see whether the app is back.', atLeast(10, '10ms')),
+    doc(
+      'How long requests are refused before one is let through to see whether the app is back.',
+      durationAtLeast(10, '10ms'),
+    ),
     '30s',
   ),
   max_open_duration: v.optional(
-    doc('Each probe that fails doubles the time until the next one, up to this.', atLeast(10, '10ms')),
+    doc('Each probe that fails doubles the time until the next one, up to this.', durationAtLeast(10, '10ms')),
     '300s',
   ),
 });
@@ -84,12 +87,15 @@ const outlierDetectionSchema = v.strictObject({
     ),
     5,
   ),
-  interval: v.optional(doc('How often ejections are looked at.', atLeast(10, '10ms')), '10s'),
+  interval: v.optional(doc('How often ejections are looked at.', durationAtLeast(10, '10ms')), '10s'),
   base_ejection_time: v.optional(
-    doc('Length of the first ejection; the next one lasts twice as long, then three times.', atLeast(10, '10ms')),
+    doc(
+      'Length of the first ejection; the next one lasts twice as long, then three times.',
+      durationAtLeast(10, '10ms'),
+    ),
     '30s',
   ),
-  max_ejection_time: v.optional(doc('No ejection lasts longer.', atLeast(10, '10ms')), '300s'),
+  max_ejection_time: v.optional(doc('No ejection lasts longer.', durationAtLeast(10, '10ms')), '300s'),
   max_ejection_percent: v.optional(
     doc(
       'Largest share of the endpoints that is ejected at a time; one always may be, unless it is the only one.',
@@ -107,19 +113,19 @@ const holdSchema = v.strictObject({
   max_wait: v.optional(
     doc(
       'Longest wait of a request; never beyond the timeout of its route. Then 503 with `Retry-After`.',
-      atLeast(1, '1ms'),
+      durationAtLeast(1, '1ms'),
     ),
     '5s',
   ),
   max_outage: v.optional(
     doc(
       'An app that has been away for longer is no longer waited for: 503 at once, until it is back.',
-      atLeast(1, '1ms'),
+      durationAtLeast(1, '1ms'),
     ),
     '30s',
   ),
   probe_interval: v.optional(
-    doc('How often the app is asked for a connection while requests wait.', atLeast(5, '5ms')),
+    doc('How often the app is asked for a connection while requests wait.', durationAtLeast(5, '5ms')),
     '50ms',
   ),
 });
@@ -185,9 +191,9 @@ const healthCheckSchema = v.pipe(
       ),
     ),
     tcp: v.optional(doc('Only open a connection: `{}`.', v.strictObject({}))),
-    interval: v.optional(doc('Time from check to check.', atLeast(10, '10ms')), '5s'),
+    interval: v.optional(doc('Time from check to check.', durationAtLeast(10, '10ms')), '5s'),
     interval_jitter: v.optional(doc('A random time up to this is added to each interval.', duration()), '0s'),
-    timeout: v.optional(doc('How long a check may take.', atLeast(1, '1ms')), '1s'),
+    timeout: v.optional(doc('How long a check may take.', durationAtLeast(1, '1ms')), '1s'),
     unhealthy_threshold: v.optional(
       doc('So many checks in a row without an answer make an endpoint unhealthy.', integer(1, 1000)),
       2,
@@ -205,7 +211,7 @@ const healthCheckSchema = v.pipe(
 
 const slowStartSchema = v.strictObject({
   window: v.optional(
-    doc('How long an endpoint that is new or back gets less than its share.', atLeast(1, '1ms')),
+    doc('How long an endpoint that is new or back gets less than its share.', durationAtLeast(1, '1ms')),
     '30s',
   ),
   min_weight_percent: v.optional(doc('The share of its weight that it starts with.', integer(1, 100)), 10),
@@ -245,7 +251,10 @@ const dnsSchema = v.strictObject({
     ),
   ),
   refresh_rate: v.optional(
-    doc('How often host names are resolved again: after an error, and where no TTL is known.', atLeast(100, '100ms')),
+    doc(
+      'How often host names are resolved again: after an error, and where no TTL is known.',
+      durationAtLeast(100, '100ms'),
+    ),
     '5s',
   ),
   family: v.optional(doc('Which addresses are used.', v.picklist(['auto', 'ipv4', 'ipv6'])), 'auto'),
@@ -260,7 +269,7 @@ export const clusterSchema = v.strictObject({
   ),
   lb_policy: v.optional(doc('How an endpoint is chosen.', v.picklist(loadBalancerNames)), 'round_robin'),
   connect_timeout: v.optional(
-    doc('How long a connection may take to be there, TLS handshake included.', atLeast(1, '1ms')),
+    doc('How long a connection may take to be there, TLS handshake included.', durationAtLeast(1, '1ms')),
     '5s',
   ),
   idle_timeout: v.optional(
@@ -333,6 +342,3 @@ export type SlowStartConfig = NonNullable<ClusterConfig['slow_start']>;
 export type UpstreamTlsConfig = NonNullable<ClusterConfig['tls']>;
 
 /** A duration that is never zero: 0 would mean something else, or nothing, to a timer. */
-function atLeast(milliseconds: number, shown: string) {
-  return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
-}

@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import { compiled } from './compiled.ts';
 
 /** Longest text that a configured pattern is ever run on is a header section; longer patterns are no help to anybody. */
 const longestPattern = 1024;
@@ -9,18 +9,7 @@ const longestPattern = 1024;
  * The pattern must match the whole text, as Envoy's `safe_regex` does.
  */
 export function safeRegex() {
-  return v.pipe(
-    v.string('must be a regular expression'),
-    v.rawTransform<string, RegExp>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return compileSafeRegex(dataset.value);
-      } catch (error) {
-        addIssue({ message: (error as Error).message });
-        return NEVER;
-      }
-    }),
-    v.metadata({ format: 'regex' }),
-  );
+  return compiled('must be a regular expression', 'regex', compileSafeRegex);
 }
 
 /** @throws Error whose message says what is wrong with the pattern */

@@ -21,6 +21,11 @@ export function duration() {
   );
 }
 
+/** @param shown the least as a person writes it, such as `10ms` */
+export function durationAtLeast(milliseconds: number, shown: string) {
+  return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
+}
+
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   let total = 0;

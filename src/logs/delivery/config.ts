@@ -1,9 +1,5 @@
 import * as v from 'valibot';
-import { byteSize, doc, duration, headerName, integer } from '../../options/index.ts';
-
-function atLeast(milliseconds: number, shown: string) {
-  return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
-}
+import { durationAtLeast, byteSize, doc, duration, headerName, integer } from '../../options/index.ts';
 
 function kind<const K extends string>(name: K) {
   return doc('Which of them; the other options depend on it.', v.literal(name));
@@ -124,11 +120,11 @@ const overHttp = {
   ),
   compression_level: v.optional(doc('From 1, fast, to 9, small.', integer(1, 9)), 1),
   connect_timeout: v.optional(
-    doc('How long a connection may take to be there, TLS included.', atLeast(1, '1ms')),
+    doc('How long a connection may take to be there, TLS included.', durationAtLeast(1, '1ms')),
     '10s',
   ),
   request_timeout: v.optional(
-    doc('How long an attempt may take as a whole; then it counts as failed.', atLeast(1, '1ms')),
+    doc('How long an attempt may take as a whole; then it counts as failed.', durationAtLeast(1, '1ms')),
     '60s',
   ),
 };
@@ -271,7 +267,7 @@ export const deliverySchema = v.strictObject({
       v.strictObject({
         max_bytes: v.optional(doc('Bytes before compression, about.', sizeOf(1024, '1KiB')), '5MiB'),
         max_records: v.optional(doc('Records.', integer(1, 100_000)), 5000),
-        max_wait: v.optional(doc('How long a record waits for others.', atLeast(1, '1ms')), '1s'),
+        max_wait: v.optional(doc('How long a record waits for others.', durationAtLeast(1, '1ms')), '1s'),
       }),
     ),
     {},
@@ -284,11 +280,11 @@ export const deliverySchema = v.strictObject({
         base_interval: v.optional(
           doc(
             'Longest pause after the first failure; it doubles with each further one. The pause is random, between 0 and this.',
-            atLeast(1, '1ms'),
+            durationAtLeast(1, '1ms'),
           ),
           '1s',
         ),
-        max_interval: v.optional(doc('The pause grows no longer.', atLeast(1, '1ms')), '30s'),
+        max_interval: v.optional(doc('The pause grows no longer.', durationAtLeast(1, '1ms')), '30s'),
         give_up_after: v.optional(
           doc(
             'A batch that could not be delivered for so long goes to the dead-letter file. 0 tries for ever.',

@@ -1,37 +1,24 @@
 import * as v from 'valibot';
-import { byteSize, compileSafeRegex, doc, duration, integer, name } from '../../options/index.ts';
+import { byteSize, compileSafeRegex, compiled, doc, duration, integer, name } from '../../options/index.ts';
 import { compileExclude, compileGlob, type Glob } from './glob.ts';
 
 /** A pattern that is tried at the beginning of a line. */
-function linePattern() {
-  return v.pipe(
-    v.string('must be a regular expression'),
-    v.rawTransform<string, RegExp>(({ dataset, addIssue, NEVER }) => {
-      try {
-        compileSafeRegex(dataset.value);
-        return new RegExp(`^(?:${dataset.value})`, 'v');
-      } catch (error) {
-        addIssue({ message: (error as Error).message });
-        return NEVER;
-      }
-    }),
-    v.metadata({ format: 'regex' }),
-  );
+function lineStart() {
+  return compiled('must be a regular expression', 'regex', (text) => {
+    compileSafeRegex(text);
+    return new RegExp(`^(?:${text})`, 'v');
+  });
 }
 
 function glob() {
-  return v.pipe(
-    v.string('must be a pattern of paths such as /var/log/app/*.log'),
-    v.rawTransform<string, Glob>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return compileGlob(dataset.value);
-      } catch (error) {
-        addIssue({ message: `${(error as Error).message}; write a pattern such as /var/log/app/**/*.log` });
-        return NEVER;
-      }
-    }),
-    v.metadata({ format: 'glob' }),
-  );
+  return compiled('must be a pattern of paths such as /var/log/app/*.log', 'glob', (text): Glob => {
+    try {
+      return compileGlob(text);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new Error(`${message}; write a pattern such as /var/log/app/**/*.log`, { cause: error });
+    }
+  });
 }
 
 /** What is left out: as it was written, so that two configurations can be compared, and as a test of a path. */
@@ -41,18 +28,10 @@ export interface Exclude {
 }
 
 function exclude() {
-  return v.pipe(
-    v.string('must be a pattern of names such as *.gz, or of paths'),
-    v.rawTransform<string, Exclude>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return { pattern: dataset.value, matches: compileExclude(dataset.value) };
-      } catch (error) {
-        addIssue({ message: (error as Error).message });
-        return NEVER;
-      }
-    }),
-    v.metadata({ format: 'glob' }),
-  );
+  return compiled('must be a pattern of names such as *.gz, or of paths', 'glob', (pattern): Exclude => ({
+    pattern,
+    matches: compileExclude(pattern),
+  }));
 }
 
 const multilineSchema = v.pipe(
@@ -60,11 +39,11 @@ const multilineSchema = v.pipe(
     start_pattern: v.optional(
       doc(
         'What a line begins with that begins a record; all others belong to the one before. Tried on the first 1024 characters.',
-        linePattern(),
+        lineStart(),
       ),
     ),
     continuation_pattern: v.optional(
-      doc('What a line begins with that belongs to the one before, such as `\\s` or `Caused by:`.', linePattern()),
+      doc('What a line begins with that belongs to the one before, such as `\\s` or `Caused by:`.', lineStart()),
     ),
     timeout: v.optional(
       doc(

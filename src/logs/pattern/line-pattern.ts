@@ -1,5 +1,4 @@
-import * as v from 'valibot';
-import { compileSafeRegex } from '../../options/index.ts';
+import { compileSafeRegex, compiled } from '../../options/index.ts';
 import { atomsOf, disjoint } from './atoms.ts';
 
 /** Longest text, in UTF-16 units, that a pattern is run on: with two ambiguous repetitions that is some ten million steps at worst. */
@@ -9,18 +8,7 @@ const mostAmbiguous = 2;
 
 /** As an option. */
 export function linePattern() {
-  return v.pipe(
-    v.string('must be a regular expression'),
-    v.rawTransform<string, RegExp>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return compileLinePattern(dataset.value);
-      } catch (error) {
-        addIssue({ message: (error as Error).message });
-        return NEVER;
-      }
-    }),
-    v.metadata({ format: 'regex' }),
-  );
+  return compiled('must be a regular expression', 'regex', compileLinePattern);
 }
 
 /**

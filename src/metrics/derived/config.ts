@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { byteSize, compileSafeRegex, doc, duration, integer, name } from '../../options/index.ts';
+import { durationAtLeast, byteSize, compileSafeRegex, doc, integer, name } from '../../options/index.ts';
 import { parseJsonPath, type JsonPath } from './json-path.ts';
 
 const metricName = v.pipe(
@@ -113,7 +113,7 @@ const logSchema = v.strictObject({
     'The file. What is in it at the start is skipped; it is followed through rotation.',
     v.pipe(v.string(), v.minLength(1)),
   ),
-  poll_interval: v.optional(doc('Time from look to look.', atLeast(10, '10ms')), '1s'),
+  poll_interval: v.optional(doc('Time from look to look.', durationAtLeast(10, '10ms')), '1s'),
   max_line_bytes: v.optional(
     doc('Longer lines are counted and left out.', v.pipe(byteSize(), v.minValue(64), v.maxValue(1024 * 1024))),
     '8KiB',
@@ -124,8 +124,8 @@ const logSchema = v.strictObject({
 const endpointSchema = v.strictObject({
   name: doc('Label `source` of what is said about the endpoint.', name()),
   url: doc('Where the app answers with JSON.', url),
-  interval: v.optional(doc('Time from question to question.', atLeast(10, '10ms')), '15s'),
-  timeout: v.optional(doc('How long an answer may take.', atLeast(1, '1ms')), '5s'),
+  interval: v.optional(doc('Time from question to question.', durationAtLeast(10, '10ms')), '15s'),
+  timeout: v.optional(doc('How long an answer may take.', durationAtLeast(1, '1ms')), '5s'),
   max_bytes: v.optional(doc('Largest answer.', v.pipe(byteSize(), v.maxValue(64 * 1024 * 1024))), '1MiB'),
   metrics: doc('What is made of the answer.', v.pipe(v.array(jsonMetric), v.minLength(1), v.maxLength(100))),
 });
@@ -156,6 +156,3 @@ export type EndpointConfig = DerivedConfig['endpoints'][number];
 export type JsonMetricConfig = EndpointConfig['metrics'][number];
 
 /** A duration that is never zero: 0 would mean something else, or nothing, to a timer. */
-function atLeast(milliseconds: number, shown: string) {
-  return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
-}

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { address, doc, duration, integer, name } from '../../options/index.ts';
+import { durationAtLeast, address, doc, integer, name } from '../../options/index.ts';
 
 const status = v.union(
   [
@@ -53,10 +53,10 @@ const checkSchema = v.pipe(
       ),
     ),
     interval: v.optional(
-      doc('Time from check to check; a tenth is added or not, at random.', atLeast(10, '10ms')),
+      doc('Time from check to check; a tenth is added or not, at random.', durationAtLeast(10, '10ms')),
       '10s',
     ),
-    timeout: v.optional(doc('How long a check may take.', atLeast(1, '1ms')), '1s'),
+    timeout: v.optional(doc('How long a check may take.', durationAtLeast(1, '1ms')), '1s'),
     unhealthy_threshold: v.optional(doc('So many failures in a row make it unhealthy.', integer(1, 1000)), 3),
     healthy_threshold: v.optional(
       doc('So many successes in a row make it healthy again. The very first one is enough.', integer(1, 1000)),
@@ -87,6 +87,3 @@ export type CheckConfig = HealthConfig['checks'][number];
 export type HttpProbeConfig = NonNullable<CheckConfig['http']>;
 
 /** A duration that is never zero: 0 would mean something else, or nothing, to a timer. */
-function atLeast(milliseconds: number, shown: string) {
-  return v.pipe(duration(), v.minValue(milliseconds, `must be at least ${shown}`));
-}

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { compileSafeRegex, doc, integer } from '../../options/index.ts';
+import { compiled, compileSafeRegex, doc, integer } from '../../options/index.ts';
 
 export const relabelActions = [
   'replace',
@@ -29,18 +29,7 @@ export function compileRelabelRegex(pattern: string): RegExp {
   return compileSafeRegex(flags === null ? body : `(?${flags[1]}:${body})`);
 }
 
-const regex = v.pipe(
-  v.string('must be a regular expression'),
-  v.rawTransform<string, RegExp>(({ dataset, addIssue, NEVER }) => {
-    try {
-      return compileRelabelRegex(dataset.value);
-    } catch (error) {
-      addIssue({ message: (error as Error).message });
-      return NEVER;
-    }
-  }),
-  v.metadata({ format: 'regex' }),
-);
+const regex = compiled('must be a regular expression', 'regex', compileRelabelRegex);
 
 export const relabelRuleSchema = v.pipe(
   v.strictObject({
