@@ -24,6 +24,9 @@ import type { OpenFiles } from './open-files.ts';
 /** Milliseconds from one look to the next, however often the kernel tells of changes: what was written by then is read together. */
 const hintGap = 50;
 
+/** Milliseconds: two changes that are nearer to each other may leave a file with the same time, and with the same size. */
+const coarseness = 100;
+
 /** Milliseconds: files that stand still are looked at this often. */
 const longestInterval = 2000;
 
@@ -80,6 +83,8 @@ export class FollowedFile {
   #sizeForSure: number;
   /** Time of the last change, as the file system says it. */
   #changed = -1n;
+  /** When it was last looked at, its last change was long enough ago for its time to be believed. */
+  #settled = false;
   #head: Buffer;
   #generation: number;
   #source: FileSource | undefined;
@@ -283,7 +288,8 @@ export class FollowedFile {
   #saw(size: number, changed: bigint): void {
     const waits = this.#splitter.loaded > this.resume;
     if (size !== this.#size || changed !== this.#changed) this.#lastGrowth = this.#lastLook;
-    else if (this.#atEnd && !waits && this.#state === 'live') return;
+    else if (this.#atEnd && !waits && this.#state === 'live' && this.#settled) return;
+    this.#settled = this.#parts.clock.now() - Number(changed / 1_000_000n) > coarseness;
     // Smaller than it was: reading finds out why, and how much was lost.
     this.#size = Math.max(size, this.#size);
     this.#changed = changed;

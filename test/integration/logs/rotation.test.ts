@@ -7,6 +7,7 @@ import {
   statSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -109,6 +110,20 @@ test('truncated and of just the length it had, before anybody looks', async () =
   const { ships } = await startShipping({ folder });
   await ships(['old 1', 'old 2']);
   writeFileSync(path, 'new 1\nnew 2\n');
+  await ships(['old 1', 'old 2', 'new 1', 'new 2']);
+});
+
+test('truncated and of just the length it had, within one tick of the clock of the file system', async () => {
+  const folder = logFolder();
+  const path = join(folder, 'app.log');
+  // A time that is not over yet: nobody can tell from it whether more has changed since.
+  const tick = new Date(Date.now() + 3_600_000);
+  writeFileSync(path, 'old 1\nold 2\n');
+  utimesSync(path, tick, tick);
+  const { ships } = await startShipping({ folder });
+  await ships(['old 1', 'old 2']);
+  writeFileSync(path, 'new 1\nnew 2\n');
+  utimesSync(path, tick, tick);
   await ships(['old 1', 'old 2', 'new 1', 'new 2']);
 });
 
