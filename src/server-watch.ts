@@ -1,4 +1,5 @@
-import { FileWatch, type Config } from './config/index.ts';
+import type { Config } from './config/index.ts';
+import { FileWatch } from './files/file-watch.ts';
 
 export interface ServerWatchParts {
   readonly options: Config['reload'];

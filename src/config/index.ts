@@ -2,7 +2,6 @@
 export type { ConfiguredFilter, FilterOverride, RouteOverrides } from './filters.ts';
 export { describeFaults, type Position } from './config-file.ts';
 export { redactedDump } from './dump.ts';
-export { FileWatch } from './file-watch.ts';
 export { loadConfig, parseConfig } from './load.ts';
 export { LoadedConfig } from './loaded-config.ts';
 export { InvalidConfig, type LoadOptions } from './read-config.ts';

@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { expandVariables } from './expand.ts';
 import type { Indirect, TextFault } from './parse-yaml.ts';
 import { putAt } from './place.ts';
-import { readText } from './read-text.ts';
+import { readText } from '../files/read-text.ts';
 
 /** Values that stand for others: what `${…}` and `file:` become. */
 export interface IndirectOptions {

@@ -7,7 +7,7 @@ import type { SchemaFault } from './explain.ts';
 import { resolveIndirect } from './indirect.ts';
 import { parseYaml, type TextFault } from './parse-yaml.ts';
 import { isFaulty, type Place } from './place.ts';
-import { readText, UnreadableFile } from './read-text.ts';
+import { readText, UnreadableFile } from '../files/read-text.ts';
 
 export interface LoadOptions {
   /** What `${NAME}` stands for. Default: the environment of this process. */

@@ -1,5 +1,5 @@
-import { readText } from '../config/read-text.ts';
-import { FileWatch } from '../config/file-watch.ts';
+import { readText } from '../files/read-text.ts';
+import { FileWatch } from '../files/file-watch.ts';
 import type { PodConfig } from './config.ts';
 import { parseMetadata } from './parse-metadata.ts';
 

@@ -5,7 +5,7 @@ import { adminEndpoints, createAdmin, type Admin, type AdminView, type ServerSta
 import { lifecycleEndpoints, type Lifecycle, type ReloadReport } from '../admin/lifecycle.ts';
 import type { LastReload } from '../admin/view.ts';
 import { configStats, type ConfigStats } from '../config/config-stats.ts';
-import { FileWatch } from '../config/file-watch.ts';
+import { FileWatch } from '../files/file-watch.ts';
 import { loadRoleConfig } from '../config/load-role.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import { faultsOf, refuseEmpty } from '../config/refusal.ts';
