@@ -21,7 +21,7 @@ RUN mkdir -p /etc/portico .compile-cache && echo '# Mount your own portico.yaml 
 # stripped again. Everything is loaded here once, so what does not load does not become an image.
 USER 65532:65532
 ENV NODE_COMPILE_CACHE=/portico/.compile-cache
-RUN node src/cli.ts validate -c /etc/portico/portico.yaml \
+RUN node src/cli.js validate -c /etc/portico/portico.yaml \
  && node --input-type=module -e " \
       await import('/portico/src/v8-flags.ts'); \
       const { loadFilter, shippedFilters } = await import('/portico/src/filter/load.ts'); \
@@ -39,7 +39,7 @@ LABEL org.opencontainers.image.title="portico" \
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/portico/.compile-cache MALLOC_ARENA_MAX=1
 COPY --from=build /etc/portico /etc/portico
 COPY --from=build /portico /portico
-RUN ln -s /portico/src/cli.ts /usr/local/bin/portico
+RUN ln -s /portico/src/cli.js /usr/local/bin/portico
 WORKDIR /etc/portico
 # Owns nothing in the image and writes nothing to it: a read-only root file system is fine.
 USER 65532:65532
@@ -49,5 +49,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "require('node:http').get('http://127.0.0.1:9090/ready',{timeout:2000},(r)=>process.exit(r.statusCode===200?0:1)).on('timeout',()=>process.exit(1)).on('error',()=>process.exit(1))"]
 # A young generation of 4 MiB: measured, a third less memory under load and no more CPU (bench/README.md).
-ENTRYPOINT ["node", "--max-semi-space-size=4", "/portico/src/cli.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--expose-gc", "/portico/src/cli.js"]
 CMD ["run", "-c", "/etc/portico/portico.yaml"]

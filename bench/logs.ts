@@ -12,6 +12,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { askAdmin } from '../src/cli/ask-admin.ts';
+import { nodeFlags } from '../src/cli/node-flags.ts';
 
 const { values } = parseArgs({
   options: {
@@ -81,7 +82,7 @@ ${output(url, folder)}
 `,
   );
   const profiling = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
-  const role = ['--max-semi-space-size=4', 'src/cli.ts', 'logs', '-c', join(folder, 'logs.yaml')];
+  const role = [...nodeFlags, 'src/cli.js', 'logs', '-c', join(folder, 'logs.yaml')];
   const child = spawn('taskset', ['-c', '0', process.execPath, ...profiling, ...flags, ...role], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {

@@ -11,6 +11,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { freePort } from './measured-process.ts';
+import { nodeFlags } from '../src/cli/node-flags.ts';
 
 const { values } = parseArgs({
   options: {
@@ -44,15 +45,11 @@ async function measure(series: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'));
   const port = await freePort();
   writeFileSync(join(folder, 'metrics.yaml'), configuration(port, (app.address() as AddressInfo).port));
-  const sidecar = spawn(
-    process.execPath,
-    ['--max-semi-space-size=4', 'src/cli.ts', 'metrics', '-c', join(folder, 'metrics.yaml')],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      // As the documentation advises: the threads of Node's garbage collector and of zlib share one heap of the C library.
-      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
-    },
-  );
+  const sidecar = spawn(process.execPath, [...nodeFlags, 'src/cli.js', 'metrics', '-c', join(folder, 'metrics.yaml')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // As the documentation advises: the threads of Node's garbage collector and of zlib share one heap of the C library.
+    env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+  });
   const told = new Promise((resolve) => sidecar.stderr.once('data', resolve));
   sidecar.stderr.resume();
   try {

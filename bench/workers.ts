@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { wrk } from './load.ts';
 import { freePort, MeasuredProcess } from './measured-process.ts';
 import { median, renderColumns } from './table.ts';
+import { nodeFlags } from '../src/cli/node-flags.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
@@ -78,7 +79,7 @@ clusters: [{ name: app, endpoints: [127.0.0.1:${appPort}] }]
 `,
   );
   // Both cores: the system spreads the workers.
-  const child = spawn(process.execPath, ['--max-semi-space-size=4', 'src/cli.ts', 'run', '-c', file], {
+  const child = spawn(process.execPath, [...nodeFlags, 'src/cli.js', 'run', '-c', file], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const deadline = performance.now() + 15_000;

@@ -1,4 +1,5 @@
 import { startOn, type Contender } from '../contender.ts';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 /**
  * @param filters the chain as YAML; LOG stands for the path of an access log
@@ -31,9 +32,9 @@ virtual_hosts:
           );
           const program =
             libraries.length === 0
-              ? ['src/cli.ts', 'run', '-c', file]
+              ? ['src/cli.js', 'run', '-c', file]
               : ['bench/servers/portico-on-libraries.ts', file, ...libraries];
-          return [process.execPath, '--max-semi-space-size=4', ...program];
+          return [process.execPath, ...nodeFlags, ...program];
         },
       ),
   };

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { createGzip, gzip } from 'node:zlib';
+import { http } from '../node-http.ts';
+import { gzip, gzipping } from './gzip.ts';
 import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
@@ -36,7 +36,7 @@ const patience = 1000;
  * at its limit, and because whoever can reach it should gain little from it.
  */
 export function createAdmin<View extends AdminView>(config: AdminConfig, { view, endpoints }: AdminDeps<View>): Admin {
-  const server = createServer({
+  const server = http.createServer({
     maxHeaderSize: 8 * 1024,
     headersTimeout: 5000,
     requestTimeout: 10_000,
@@ -134,8 +134,6 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
   });
 }
 
-const compress = promisify(gzip);
-
 async function write(request: IncomingMessage, response: ServerResponse, reply: AdminReply): Promise<void> {
   const headers: Record<string, string | number> = {
     'content-type': reply.contentType,
@@ -151,7 +149,7 @@ async function write(request: IncomingMessage, response: ServerResponse, reply: 
   if (body.byteLength >= leastCompressed) {
     headers['vary'] = 'accept-encoding';
     if (acceptsGzip(request.headers['accept-encoding'])) {
-      body = await compress(body, { level: 1 });
+      body = await gzip(body);
       headers['content-encoding'] = 'gzip';
     }
   }
@@ -181,7 +179,7 @@ async function stream(
   if (request.method === 'HEAD') return void response.end();
   const chunks = Readable.from(body, { objectMode: false });
   try {
-    await (zipped ? pipeline(chunks, createGzip({ level: 1 }), response) : pipeline(chunks, response));
+    await (zipped ? pipeline(chunks, gzipping(), response) : pipeline(chunks, response));
   } catch (error) {
     // A client that has left is no fault.
     if (!clientLeft.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { http } from '../node-http.ts';
 import { parseAddress, type Address } from '../options/index.ts';
 
 export const adminOption = {
@@ -35,7 +35,7 @@ export function askAdmin(
 ): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
     const at = address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
-    const asked = request({ ...at, method, path, agent: false, headers: { host: 'localhost' } }, (response) => {
+    const asked = http.request({ ...at, method, path, agent: false, headers: { host: 'localhost' } }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { collectAll } from '../collect-garbage.ts';
 import type { ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
@@ -27,6 +28,8 @@ export function untilSignalled(
 ): Promise<number> {
   // Now, because a process that is killed writes nothing.
   flushCompileCache();
+  // Now, because there is hardly anybody yet who would wait for it.
+  collectAll();
   const report = surviveErrors(server);
   return new Promise((resolve) => {
     let signals = 0;

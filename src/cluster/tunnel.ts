@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import http from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createProxyServer } from 'http-proxy-3';
 import { Headers, noBody, removeHopByHop, UpstreamError, type Upgrade } from '../http/index.ts';
+import { http } from '../node-http.ts';
 import type { Attempt, Outcome } from './attempt.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -123,7 +124,7 @@ class Opening {
   }
 
   /** What http-proxy-3 wants to see: a handshake for a WebSocket. Everything that is sent is set by {@link #writeHead}. */
-  #incomingMessage(socket: Duplex): http.IncomingMessage {
+  #incomingMessage(socket: Duplex): IncomingMessage {
     const message = new http.IncomingMessage(socket as Socket);
     message.method = 'GET';
     message.url = '/';
@@ -134,7 +135,7 @@ class Opening {
     return message;
   }
 
-  #writeHead(request: http.ClientRequest): void {
+  #writeHead(request: ClientRequest): void {
     const { method, path, authority, headers } = this.#attempt;
     request.method = method;
     request.path = path;
@@ -148,7 +149,7 @@ class Opening {
     }
   }
 
-  #agreed(answer: http.IncomingMessage): void {
+  #agreed(answer: IncomingMessage): void {
     if (this.#phase !== 'asking') return;
     const key = this.#attempt.headers.get('sec-websocket-key');
     if (answer.statusCode !== 101 || (this.#upgrade.protocol === 'websocket' && !accepts(key, answer))) {
@@ -157,7 +158,7 @@ class Opening {
     this.#join(101, answer);
   }
 
-  #refused(answer: http.IncomingMessage): void {
+  #refused(answer: IncomingMessage): void {
     if (this.#phase !== 'asking') return;
     const status = answer.statusCode ?? 0;
     if (status < 200 || status > 599) return this.#stop(() => this.#unusable('invalid_status'));
@@ -168,7 +169,7 @@ class Opening {
     this.#join(status, answer);
   }
 
-  #join(status: number, answer: http.IncomingMessage): void {
+  #join(status: number, answer: IncomingMessage): void {
     const client = this.#client!;
     const upstream = this.#upstream!;
     this.#phase = 'joined';
@@ -307,7 +308,7 @@ class OneSocketAgent extends http.Agent {
 const notForwarded = new Set(['host', 'connection', 'upgrade', 'content-length', 'transfer-encoding', 'expect']);
 
 /** RFC 6455 §4.1: an answer without the right Sec-WebSocket-Accept comes from somebody who does not speak WebSocket. */
-function accepts(key: string | undefined, answer: http.IncomingMessage): boolean {
+function accepts(key: string | undefined, answer: IncomingMessage): boolean {
   if (key === undefined) return false;
   const expected = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   return answer.headers['sec-websocket-accept'] === expected;

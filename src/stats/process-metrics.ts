@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import { Counter, Gauge } from 'prom-client';
+import { Counter, Gauge } from './prom-client.ts';
 import type { Stats, Together } from './stats.ts';
 
 /**

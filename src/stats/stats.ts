@@ -1,4 +1,4 @@
-import { Gauge, Registry, type Metric } from 'prom-client';
+import { Gauge, Registry, type Metric } from './prom-client.ts';
 import { AccumulatedMetric, CounterCell, GaugeCell, HistogramCell, type Cell } from './accumulated-metric.ts';
 
 /** Labels of a metric: few, and of few values each. Never a path, an address or anything else a client chooses. */

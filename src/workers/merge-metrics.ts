@@ -1,4 +1,4 @@
-import { Registry, type Metric } from 'prom-client';
+import { Registry, type Metric } from '../stats/prom-client.ts';
 import type { Stats, Together } from '../stats/index.ts';
 
 /** A family of metrics with its values, as prom-client's registries describe it. */

@@ -1,3 +1,4 @@
+import { collectAll } from '../collect-garbage.ts';
 import { parseConfig } from '../config/index.ts';
 import { ConfigError } from '../options/index.ts';
 import { createProcessLog } from '../process-log.ts';
@@ -26,6 +27,7 @@ export function obey(): void {
     const stats = new Stats();
     surviveErrors({ stats, log });
     server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open, peers: peers.of } });
+    collectAll();
     return { listening: server.listening() };
   }
 

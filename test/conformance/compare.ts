@@ -51,7 +51,7 @@ function portico(port: number, app: number): Peer {
   return {
     name: 'Portico',
     version: packageJson.version,
-    command: [process.execPath, `${root}src/cli.ts`, 'run', '-c', file],
+    command: [process.execPath, `${root}src/cli.js`, 'run', '-c', file],
   };
 }
 

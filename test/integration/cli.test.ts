@@ -8,7 +8,7 @@ import { checkServerIdentity, connect, createServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { nodeVersionComplaint } from '../../src/cli/node-version.ts';
+import { nodeVersionComplaint } from '../../src/cli/node-version.js';
 
 interface Outcome {
   code: number;
@@ -18,7 +18,7 @@ interface Outcome {
 
 /** Runs the real program, with no more environment than it needs. */
 function portico(args: string[], environment: Record<string, string> = {}): Promise<Outcome> {
-  const cli = join(import.meta.dirname, '../../src/cli.ts');
+  const cli = join(import.meta.dirname, '../../src/cli.js');
   return new Promise((resolve) => {
     execFile(process.execPath, [cli, ...args], { env: environment, timeout: 15_000 }, (error, out, err) => {
       resolve({ code: error === null ? 0 : (error.code as number), out, err });

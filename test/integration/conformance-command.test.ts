@@ -10,7 +10,7 @@ interface Outcome {
 }
 
 function conformance(...args: string[]): Promise<Outcome> {
-  const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+  const cli = new URL('../../src/cli.js', import.meta.url).pathname;
   return new Promise((resolve) => {
     execFile(process.execPath, [cli, 'conformance', ...args], { timeout: 18_000 }, (error, out, err) => {
       resolve({ code: error === null ? 0 : (error.code as number), out, err });

@@ -20,6 +20,7 @@ import {
   type Container,
   type Manifest,
 } from '../support/manifests.ts';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 const folder = new URL('../../deploy/', import.meta.url);
 const kustomize = new URL('kustomize/', folder);
@@ -316,10 +317,20 @@ describe('the Dockerfile', () => {
   it('starts node itself, which then gets the signals', () => {
     expect(JSON.parse(last('ENTRYPOINT').slice('ENTRYPOINT '.length))).toEqual([
       'node',
-      '--max-semi-space-size=4',
-      '/portico/src/cli.ts',
+      ...nodeFlags,
+      '/portico/src/cli.js',
     ]);
     expect(JSON.parse(last('CMD').slice('CMD '.length))).toEqual(['run', '-c', '/etc/portico/portico.yaml']);
+  });
+
+  it('runs with the flags of npm start and of the command itself', () => {
+    const command = readFileSync(new URL('../../src/cli.js', import.meta.url), 'utf8').split('\n')[0];
+    expect(command).toBe(`#!/usr/bin/env -S node ${nodeFlags.join(' ')}`);
+    const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts['start']).toBe(`node ${nodeFlags.join(' ')} src/cli.js demo`);
+    expect(scripts['portico']).toBe(`node ${nodeFlags.join(' ')} src/cli.js`);
   });
 
   it('has more than one stage, and neither development nor platform packages', () => {

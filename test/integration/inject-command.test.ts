@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 const manifest = readFileSync('test/inject/golden/deployment-with-service.in.yaml', 'utf8');
 const expected = readFileSync('test/inject/golden/deployment-with-service.out.yaml', 'utf8');
 

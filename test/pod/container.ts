@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Container, SecurityContext } from '../support/manifests.ts';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -55,7 +56,7 @@ const imageEnvironment = { PATH: '/usr/local/bin:/image/bin:/usr/sbin:/usr/bin:/
 /** Entry point and arguments, as the image and the manifest say. */
 function commandOf({ image, command, args = [] }: Container): string[] {
   const name = image.split('/').at(-1)!.split(':')[0];
-  if (name === 'portico') return [...(command ?? ['node', '--max-semi-space-size=4', '/portico/src/cli.ts']), ...args];
+  if (name === 'portico') return [...(command ?? ['node', ...nodeFlags, '/portico/src/cli.js']), ...args];
   if (name === 'node') return [...(command ?? ['node']), ...args];
   throw new Error(`an image that is not played: ${image}`);
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { frontConfig } from '../support/front-config.ts';
 import { ProbingClient, type Probe } from '../support/probing-client.ts';
 import { claim } from './front.ts';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 const MiB = 1024 * 1024;
 const seconds = Number(process.env['PORTICO_SOAK_SECONDS'] ?? 60);
@@ -48,8 +49,8 @@ writeFileSync(
   join(folder, 'portico.yaml'),
   frontConfig([`127.0.0.1:${(app.address() as AddressInfo).port}`], { http_filters: filters }),
 );
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
-const child = spawn(process.execPath, ['--max-semi-space-size=4', cli, 'run', '-c', join(folder, 'portico.yaml')], {
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
+const child = spawn(process.execPath, [...nodeFlags, cli, 'run', '-c', join(folder, 'portico.yaml')], {
   stdio: ['ignore', 'ignore', 'pipe'],
 });
 let log = '';

@@ -42,7 +42,7 @@ listeners: [{ name: http, address: 127.0.0.1:0 }]
 http_filters: [{ name: access-log, config: { path: '${folder}/access.log' } }]
 clusters: [{ name: app, endpoints: ['127.0.0.1:${(app.address() as AddressInfo).port}'] }]`,
 );
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 const portico = spawn(process.execPath, [cli, 'run', '-c', join(folder, 'portico.yaml')], {
   stdio: ['ignore', 'inherit', 'pipe'],
 });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { frontConfig } from './front-config.ts';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 export interface BulkRun {
   readonly protocol: 'HTTP/1' | 'HTTP/2';
@@ -38,7 +39,7 @@ export interface BulkFront {
 
 const chunk = Buffer.alloc(64 * 1024, 'x');
 const stall = 1000;
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 
 /** Starts Portico and an app behind it; both serve until `close`. */
 export async function startBulkFront(): Promise<BulkFront> {
@@ -62,7 +63,7 @@ export async function startBulkFront(): Promise<BulkFront> {
   const appPort = (app.address() as AddressInfo).port;
   const endpoint = `127.0.0.1:${appPort}`;
   writeFileSync(file, frontConfig([endpoint], { route: { timeout: '0s' } }));
-  const child = spawn(process.execPath, ['--max-semi-space-size=4', cli, 'run', '-c', file], {
+  const child = spawn(process.execPath, [...nodeFlags, cli, 'run', '-c', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';

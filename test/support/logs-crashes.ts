@@ -23,7 +23,7 @@ export interface CrashReport {
   readonly refused: number;
 }
 
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 
 /**
  * A writer that rotates, a `portico logs` that is killed at random points, and a store. At the end one that is not killed

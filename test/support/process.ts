@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { onTestFinished } from 'vitest';
+import { nodeFlags } from '../../src/cli/node-flags.ts';
 
 /** A `portico` command in a process of its own. */
 export interface PorticoProcess {
@@ -13,14 +14,13 @@ export interface PorticoProcess {
 }
 
 /** As the program's first line, the image and the npm scripts have it. */
-const flags = ['--max-semi-space-size=4'];
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 
 export function runPortico(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; cwd?: string; wrapper?: readonly [command: string, ...args: string[]] } = {},
 ): PorticoProcess {
-  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, ...flags, cli, ...args] as [
+  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, ...nodeFlags, cli, ...args] as [
     string,
     ...string[],
   ];

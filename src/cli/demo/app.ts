@@ -1,11 +1,12 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
+import { http } from '../../node-http.ts';
 
 /**
  * A small app to stand behind the door: it answers with what it was asked.
  * @returns undefined when something listens on the port already, which is then left to answer
  */
 export async function startDemoApp(port: number): Promise<Server | undefined> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     request.resume();
     const answer = {
       app: 'demo',

@@ -1,4 +1,4 @@
-import http2 from 'node:http2';
+import type http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { healthRequest, readHealth } from './grpc-health.ts';
 import type { ProbeKind, ProbeResult } from './probe.ts';
@@ -14,7 +14,7 @@ export function askGrpc(
   { service, authority }: Extract<ProbeKind, { kind: 'grpc' }>,
   done: (result: ProbeResult, found: string) => void,
 ): () => void {
-  const session = http2.connect(`http://${authority}`, {
+  const session = process.getBuiltinModule('node:http2').connect(`http://${authority}`, {
     createConnection: () => socket,
     settings: { enablePush: false },
   });

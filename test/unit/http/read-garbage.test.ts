@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { collectYoung, ReadGarbage } from '../../../src/http/read-garbage.ts';
+import { collectYoung } from '../../../src/collect-garbage.ts';
+import { ReadGarbage } from '../../../src/http/read-garbage.ts';
 
 describe('bytes that were read and passed on', () => {
   it.each([

@@ -1,8 +1,12 @@
 /** Older ones hide header lines past the 1023rd but frame by them (CVE-2026-58044), and keep broken HTTP/2 sockets open. */
 export const oldestNode = '24.18.1';
 
-/** What is wrong with this version of Node.js, as one line; undefined when it will do. */
-export function nodeVersionComplaint(version: string): string | undefined {
+/**
+ * What is wrong with this version of Node.js, as one line; undefined when it will do.
+ * @param {string} version
+ * @returns {string | undefined}
+ */
+export function nodeVersionComplaint(version) {
   const have = version
     .replace(/^v/, '')
     .split('.')
