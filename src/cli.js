@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4 --expose-gc
+#!/usr/bin/env -S node --max-semi-space-size=4
 // JavaScript, and what it imports too: an old Node.js must get as far as the complaint, and a file of types that is read before
 // the compile cache is there brings in the whole type stripper, 14 MB for as long as the process lives.
 import module from 'node:module';

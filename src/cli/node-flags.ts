@@ -2,6 +2,4 @@
 export const nodeFlags = [
   // MiB of young objects: a third of the memory of V8's own choice, and less CPU, because it stays in the cache.
   '--max-semi-space-size=4',
-  // The collector can be asked (collect-garbage.ts).
-  '--expose-gc',
 ];

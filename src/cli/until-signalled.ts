@@ -3,6 +3,7 @@ import { collectAll } from '../collect-garbage.ts';
 import type { ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
+import { optimise } from '../v8-flags.ts';
 
 /** Something that runs until it is told to stop. */
 export interface Running {
@@ -30,6 +31,7 @@ export function untilSignalled(
   flushCompileCache();
   // Now, because there is hardly anybody yet who would wait for it.
   collectAll();
+  optimise();
   const report = surviveErrors(server);
   return new Promise((resolve) => {
     let signals = 0;

@@ -5,6 +5,7 @@ import { createProcessLog } from '../process-log.ts';
 import { Server } from '../server.ts';
 import { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
+import { optimise } from '../v8-flags.ts';
 import { describeFamilies } from './merge-metrics.ts';
 import { PrimarySockets, type SocketAnswer } from './primary-sockets.ts';
 import { Peers, type PeerMessage } from './peers.ts';
@@ -28,6 +29,7 @@ export function obey(): void {
     surviveErrors({ stats, log });
     server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open, peers: peers.of } });
     collectAll();
+    optimise();
     return { listening: server.listening() };
   }
 

@@ -1,8 +1,7 @@
 /** The program of a worker: listens to the primary and does what it says. */
-import { enableCompileCache, flushCompileCache } from 'node:module';
+import { flushCompileCache } from 'node:module';
 import '../v8-flags.ts';
 
-enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? `${import.meta.dirname}/../../.compile-cache`);
 // The primary decides. A terminal sends Ctrl-C to all of them.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 // Without a primary there is nobody who could end it.
