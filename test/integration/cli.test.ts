@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +74,14 @@ describe('portico', () => {
     ['v27.0.0-nightly', false],
   ])('Node.js %s is too old: %s', (version, tooOld) => {
     expect(nodeVersionComplaint(version) !== undefined).toBe(tooOld);
+  });
+
+  // The machine's own Node.js, where it is one that knows no types.
+  const old = '/usr/bin/node';
+  const version = existsSync(old) ? execFileSync(old, ['--version'], { encoding: 'utf8' }).trim() : 'none';
+  it.skipIf(!/^v(18|20)\./.test(version))(`a real old one (${version}) gets as far as the complaint`, () => {
+    const { status, stderr } = spawnSync(old, ['src/cli.js', 'run'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: `${nodeVersionComplaint(version)}\n` });
   });
 });
 
