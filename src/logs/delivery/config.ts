@@ -242,7 +242,13 @@ const bufferSchema = v.variant(
     v.strictObject({
       kind: kind('disk'),
       path: doc('Folder of the buffer, of one Portico alone.', path()),
-      max_bytes: v.optional(doc('Most bytes that it takes on the disk.', sizeOf(1_048_576, '1MiB')), '1GiB'),
+      max_bytes: v.optional(
+        doc(
+          'Most bytes that it takes on the disk. A record that takes more than a quarter of them goes to the dead-letter file.',
+          sizeOf(1_048_576, '1MiB'),
+        ),
+        '1GiB',
+      ),
       when_full: v.optional(
         doc(
           'block pauses reading, and nothing is lost; drop_oldest loses the oldest records, and counts them.',

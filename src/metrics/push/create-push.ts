@@ -30,6 +30,13 @@ export async function createPush({ outputs }: PushConfig, deps: PushDeps): Promi
               torn: (bytes) => deps.log.info('the end of the queue was cut off by a crash', { ...about, bytes }),
               failed: ({ code = '', message }) =>
                 once.warn(code, 'the disk refuses the queue', { ...about, reason: message }),
+              full: () => once.warn('full', 'the queue is full: metrics wait for room', about),
+              foreign: (names) =>
+                deps.log.warn('the folder of the queue has files of something else, or of another version', {
+                  ...about,
+                  count: names.length,
+                  some: names.slice(0, 5),
+                }),
             });
       return new PushOutput(config, deps, queue, stats);
     }),

@@ -84,8 +84,16 @@ export class PushOutput {
   }
 
   async #deliver(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const record = await this.#queue.next();
+    for (let failures = 0; !this.#stop.signal.aborted;) {
+      let record;
+      try {
+        record = await this.#queue.next();
+        failures = 0;
+      } catch (error) {
+        this.#once.warn('read', 'the disk does not give the queue', this.#about((error as Error).message));
+        await sleep(pause(++failures, undefined, this.#config, this.#deps.random()), this.#stop.signal);
+        continue;
+      }
       if (record === undefined) {
         if (this.#ending) return;
         await new Promise<void>((resolve) => {
