@@ -58,7 +58,7 @@ describe('beside the scraped app', () => {
     const { bodies, url } = await receiver();
     const app = await metricsApp('# TYPE a gauge\na{b="c"} 42\n');
     const { server } = await startMetrics(
-      `targets: [{ name: app, url: '${app.url}' }]\nlabels: { pod: web-1 }\npush: { interval: 100ms, outputs: [{ name: otel, protocol: otlp_http, url: '${url}' }] }`,
+      `targets: [{ name: app, url: '${app.url}' }]\nlabels: { pod: web-1 }\npush: { interval: 100ms, outputs: [{ name: otel, protocol: otlp_http, encoding: json, url: '${url}' }] }`,
     );
     await vi.waitFor(() => expect(bodies.length).toBeGreaterThan(1), 10_000);
     const all = bodies.join();

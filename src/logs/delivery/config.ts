@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { otlpEncodingSchema } from '../../otlp/encoding.ts';
 import { durationAtLeast, byteSize, doc, duration, headerName, integer } from '../../options/index.ts';
 
 function kind<const K extends string>(name: K) {
@@ -168,6 +169,7 @@ const labelName = v.pipe(
 const otlpSchema = v.strictObject({
   kind: kind('otlp_http'),
   endpoints: endpoints('URLs of OTLP/HTTP receivers, without /v1/logs; they take turns.'),
+  encoding: otlpEncodingSchema,
   resource_fields: v.optional(
     doc(
       'Fields that describe the resource rather than the record; with all that is below them.',

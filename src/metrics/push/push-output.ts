@@ -1,10 +1,10 @@
+import { readPartialSuccess } from '../../otlp/index.ts';
 import type { FamilySourceDeps } from '../family-source.ts';
 import { TellOnce } from '../tell-once.ts';
 import { countSamples, readBatch, splitIntoBatches, writeBatch, type Batch, type BatchFamily } from './batch.ts';
 import type { OutputConfig } from './config.ts';
 import { judgeAnswer, pause, type PushVerdict } from './judge-answer.ts';
 import type { PushQueue } from './memory-queue.ts';
-import { rejectedPoints } from './otlp.ts';
 import type { PushStats } from './push-stats.ts';
 import type { RemoteWriteVersion } from './remote-write.ts';
 import { sendBatch } from './send-batch.ts';
@@ -146,8 +146,9 @@ export class PushOutput {
       const written = headers['x-prometheus-remote-write-samples-written']?.toString();
       if (written !== undefined && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
       if (protocol === 'otlp_http' && status === 200) {
-        const rejected = rejectedPoints(body);
-        if (rejected > 0) this.#stats.rejected.add(rejected);
+        const answer = { body, contentType: headers['content-type'] };
+        const { rejected } = readPartialSuccess(answer, this.#config.encoding, 'rejectedDataPoints');
+        this.#stats.rejected.add(Math.min(rejected, countSamples(batch)));
       }
       const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
       return judgeAnswer({ status, retryAfter: headers['retry-after'], written }, this.#deps.clock.now(), mayDowngrade);
