@@ -1,7 +1,7 @@
 import type { AppendOutcome, DiskQueue, QueueDepth, QueuedRecord } from '../../disk-queue/index.ts';
 
 /** What an output needs of a queue. */
-export interface PushQueue extends Pick<DiskQueue, 'append' | 'next' | 'arrival' | 'acknowledge' | 'close'> {
+export interface PushQueue extends Pick<DiskQueue, 'append' | 'next' | 'arrival' | 'acknowledge' | 'rewind' | 'close'> {
   readonly depth: Pick<QueueDepth, 'records' | 'bytes'>;
 }
 
@@ -53,6 +53,10 @@ export class MemoryQueue implements PushQueue {
     while (this.#records.length > 0 && this.#records[0]!.sequence <= sequence) {
       this.#bytes -= this.#records.shift()!.bytes.length;
     }
+  }
+
+  rewind(): void {
+    this.#read = (this.#records[0]?.sequence ?? this.#next) - 1;
   }
 
   async close(): Promise<void> {

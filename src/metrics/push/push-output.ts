@@ -13,6 +13,17 @@ import type { Snapshot } from './snapshot.ts';
 
 export type PushDeps = Pick<FamilySourceDeps, 'log' | 'stats' | 'clock' | 'random'>;
 
+/** What an output begins with; all but the queue is of one that it takes the place of. */
+export interface PushInheritance {
+  readonly queue: PushQueue;
+  /** Knows the series, when they are the same for both. */
+  readonly ledger?: SeriesLedger | undefined;
+  /** Resolves when all that was offered to the former one is in the queue. */
+  readonly stored?: Promise<void>;
+  /** Resolves when the former one reads the queue no more. */
+  readonly left?: Promise<void>;
+}
+
 /** Delivers snapshots to one receiver, one batch after the other, so that the samples of a series arrive in their order. */
 export class PushOutput {
   readonly #config: OutputConfig;
@@ -25,22 +36,42 @@ export class PushOutput {
   readonly #delivering: Promise<void>;
   #version: RemoteWriteVersion;
   /** Appends go one after the other: a queue that blocks holds the next one back. */
-  #storing: Promise<void> = Promise.resolve();
+  #storing: Promise<void>;
   #offering = false;
   #ending = false;
+  #hasSuccessor = false;
   /** Ends the wait for something to deliver. */
   #wake: () => void = () => {};
 
-  constructor(config: OutputConfig, deps: PushDeps, queue: PushQueue, stats: PushStats) {
+  constructor(config: OutputConfig, deps: PushDeps, inheritance: PushInheritance, stats: PushStats) {
+    const { queue, ledger, stored, left } = inheritance;
     this.#config = config;
     this.#deps = deps;
     this.#queue = queue;
+    this.#storing = stored ?? Promise.resolve();
     this.#stats = stats;
     this.#once = new TellOnce(deps.log);
     this.#version = config.version;
-    // With OTLP these are attributes of the resource.
-    this.#ledger = new SeriesLedger(config.protocol === 'otlp_http' ? {} : config.external_labels);
-    this.#delivering = this.#deliver();
+    this.#ledger = ledger ?? new SeriesLedger(labelsOf(config));
+    this.#delivering = left === undefined ? this.#deliver() : left.then(() => this.#deliver());
+  }
+
+  get hasSuccessor(): boolean {
+    return this.#hasSuccessor;
+  }
+
+  /**
+   * Ends in favour of an output that goes on where this one stops. What is under way is called off and sent again: a receiver may see it
+   * twice.
+   */
+  handOver(to: OutputConfig): PushInheritance {
+    this.#hasSuccessor = true;
+    const isSame = JSON.stringify(labelsOf(to)) === JSON.stringify(labelsOf(this.#config));
+    if (!isSame) void this.#store(this.#ledger.end(this.#deps.clock.now()));
+    this.#stop.abort();
+    this.#wake();
+    const left = this.#delivering.then(() => this.#queue.rewind());
+    return { queue: this.#queue, ledger: isSame ? this.#ledger : undefined, stored: this.#storing, left };
   }
 
   /**
@@ -171,6 +202,11 @@ export class PushOutput {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** Labels of all series. With OTLP they are attributes of the resource. */
+function labelsOf({ protocol, external_labels: labels }: OutputConfig): Readonly<Record<string, string>> {
+  return protocol === 'otlp_http' ? {} : labels;
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
