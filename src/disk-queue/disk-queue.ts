@@ -52,7 +52,7 @@ export class DiskQueue {
     this.#acknowledged = acknowledged;
     this.#segments = segments;
     this.#limits = limitsOf(config);
-    const { segmentBytes, largestRecord } = this.#limits;
+    const { segmentBytes } = this.#limits;
     // After a power cut more may be acknowledged than is there: numbers must not be given a second time.
     const next = Math.max(segments.at(-1)?.end ?? 1, acknowledged.value + 1);
     const { path: folder, sync_interval: syncInterval } = config;
@@ -60,7 +60,6 @@ export class DiskQueue {
     this.#reader = new SegmentReader({
       files,
       segments,
-      largestRecord,
       damaged: (records) => observer.damaged(records),
       gone: (segment) => this.#writer.end(segment),
     });
@@ -75,8 +74,7 @@ export class DiskQueue {
     files: QueueFiles = systemFiles,
   ): Promise<DiskQueue> {
     await files.makeFolder(config.path);
-    const { largestRecord } = limitsOf(config);
-    const found = await findSegments(files, config.path, { largestRecord, known: [acknowledgedName] });
+    const found = await findSegments(files, config.path, [acknowledgedName]);
     if (found.tornBytes > 0) observer.torn(found.tornBytes);
     if (found.foreign.length > 0) observer.foreign(found.foreign);
     const acknowledged = await AcknowledgedFile.open(files, join(config.path, acknowledgedName));

@@ -16,7 +16,7 @@ export interface FoundSegments {
 export async function findSegments(
   files: QueueFiles,
   folder: string,
-  { largestRecord, known }: { readonly largestRecord: number; readonly known: readonly string[] },
+  known: readonly string[],
 ): Promise<FoundSegments> {
   const names = await files.list(folder);
   const firsts = names.map(firstOf).filter((first) => first !== undefined);
@@ -29,10 +29,10 @@ export async function findSegments(
     const next = firsts[at + 1];
     const segment = { path, first, since, end: next ?? first, size: next === undefined ? 0 : size };
     if (next === undefined) {
-      await scan(files, segment, size, largestRecord);
+      await scan(files, segment, size);
       tornBytes = size - segment.size;
     }
-    if (segment.size > 0) segments.push(segment);
+    if (segment.end > first) segments.push(segment);
     else await files.remove(path);
   }
   return { segments, tornBytes, foreign: names.filter((name) => isForeign(name) && !known.includes(name)) };
@@ -44,10 +44,10 @@ function isForeign(name: string): boolean {
 }
 
 /** Finds the last whole record and cuts off what follows it. */
-async function scan(files: QueueFiles, segment: Segment, size: number, largestRecord: number): Promise<void> {
+async function scan(files: QueueFiles, segment: Segment, size: number): Promise<void> {
   const file = await files.open(segment.path, 'r+');
   try {
-    const cursor = new FrameCursor(file, largestRecord);
+    const cursor = new FrameCursor(file);
     let isGap = false;
     for (;;) {
       const frame = await cursor.next(size);

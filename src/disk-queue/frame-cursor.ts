@@ -7,15 +7,13 @@ const piece = 1024 * 1024;
 /** Goes through the frames of a file, which may grow meanwhile. */
 export class FrameCursor {
   readonly #file: QueueFile;
-  readonly #largestRecord: number;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   /** Where the bytes are in the file. */
   #start = 0;
 
-  constructor(file: QueueFile, largestRecord: number) {
+  constructor(file: QueueFile) {
     this.#file = file;
-    this.#largestRecord = largestRecord;
   }
 
   /** Where the next frame begins. */
@@ -25,7 +23,7 @@ export class FrameCursor {
 
   /** The next frame if it has been read already, else `short`. After `short` and `lost` it stays where it is. */
   take(): Frame {
-    const frame = readFrame(this.#bytes, this.#at, this.#largestRecord);
+    const frame = readFrame(this.#bytes, this.#at);
     if (frame.kind === 'record' || frame.kind === 'corrupt') this.#at += frame.size;
     return frame;
   }

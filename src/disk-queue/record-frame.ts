@@ -22,11 +22,10 @@ export type Frame =
   /** So many bytes are needed in all. */
   | { readonly kind: 'short'; readonly size: number };
 
-/** @param largest bytes of the largest record that is ever written */
-export function readFrame(bytes: Buffer, at: number, largest: number): Frame {
+/** A length is believed as far as there are bytes: what was written under another configuration may be larger than what is now. */
+export function readFrame(bytes: Buffer, at: number): Frame {
   if (bytes.length - at < frameHead) return { kind: 'short', size: frameHead };
   const length = bytes.readUInt32LE(at);
-  if (length > largest) return { kind: 'lost' };
   const size = frameHead + length;
   if (bytes.length - at < size) return { kind: 'short', size };
   if (bytes.readUInt32LE(at + 4) !== checksum(bytes, at, at + size))

@@ -7,7 +7,6 @@ export interface SegmentReaderOptions {
   readonly files: QueueFiles;
   /** All files of the queue; others add to it and take away from it. */
   readonly segments: readonly Segment[];
-  readonly largestRecord: number;
   /** Told the number of records that cannot be read. */
   readonly damaged: (records: number) => void;
   /** Told of a file that somebody else has removed. */
@@ -114,9 +113,8 @@ export class SegmentReader {
     const seeks = this.#seeks;
     if (this.#place?.segment === segment && this.#place.seeks === seeks) return this.#place;
     await this.#closePlace();
-    const { files, largestRecord } = this.#options;
-    const file = await files.open(segment.path, 'r');
-    return (this.#place = { segment, file, cursor: new FrameCursor(file, largestRecord), seeks });
+    const file = await this.#options.files.open(segment.path, 'r');
+    return (this.#place = { segment, file, cursor: new FrameCursor(file), seeks });
   }
 
   async #closePlace(): Promise<void> {

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DiskQueue, type DiskQueueConfig, type QueueFiles } from '../../../src/disk-queue/index.ts';
 import { systemFiles } from '../../../src/disk-queue/queue-files.ts';
+import { Random } from '../../support/random.ts';
 
 const KiB = 1024;
 
@@ -51,6 +52,21 @@ async function readAll(queue: DiskQueue): Promise<string[]> {
 /** A record that takes `size` bytes on the disk and begins with its number. */
 const record = (number: number, size: number) => Buffer.from(`${number}`.padEnd(size - 16, '.'));
 const numbers = (texts: readonly string[]) => texts.map((text) => parseInt(text));
+/** One of the things that happen to files. */
+function damaged(bytes: Buffer, at: number, random: Random): Buffer {
+  const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
+  switch (random.below(4)) {
+    case 0:
+      return Buffer.concat([before, after.map((byte, index) => (index === 0 ? byte ^ (1 << random.below(8)) : byte))]);
+    case 1:
+      return before;
+    case 2:
+      return Buffer.concat([before, after.map((byte, index) => (index < 100 ? 0 : byte))]);
+    default:
+      return Buffer.concat([before, Buffer.alloc(30, random.below(256)), after]);
+  }
+}
+
 const queueFiles = (path: string) => readdirSync(path).filter((name) => name.endsWith('.queue'));
 const onDisk = (path: string) => queueFiles(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
@@ -312,6 +328,52 @@ describe('a disk queue after a crash', () => {
     queue.acknowledge(3);
     expect(queue.depth.records).toBe(0);
   });
+
+  it('keeps what is larger than what it takes by now', async () => {
+    const path = folder();
+    const { queue: before } = await open(path, { max_bytes: 256 * KiB });
+    for (const [number, size] of [40, 3, 50, 2].entries()) await before.append(record(number + 1, size * KiB));
+    await before.close();
+    const { queue, seen } = await open(path, { when_full: 'block' });
+    const waiting = queue.append(record(5, 2 * KiB));
+    expect(numbers(await readAll(queue))).toEqual([1, 2, 3, 4]);
+    queue.acknowledge(3);
+    expect(await waiting).toBe('stored');
+    expect(numbers(await readAll(queue))).toEqual([5]);
+    expect(seen).toMatchObject({ damaged: 0, torn: 0, dropped: 0 });
+  });
+
+  it.each(range(1, 60))(
+    'gives only what was written, in its order, whatever happened to the files: %i',
+    async (seed) => {
+      const random = new Random(seed);
+      const path = folder();
+      const { queue: before } = await open(path);
+      for (const number of range(1, 40)) await before.append(record(number, 20 + random.below(1500)));
+      if (random.below(2) === 0) before.acknowledge(1 + random.below(40));
+      const acknowledged = 40 - before.depth.records;
+      await before.close();
+      const files = readdirSync(path).map((name) => join(path, name));
+      for (let times = random.below(4); times >= 0; times--) {
+        const file = random.pick(files);
+        const bytes = readFileSync(file);
+        writeFileSync(file, damaged(bytes, random.below(bytes.length), random));
+      }
+      const { queue, seen } = await open(path);
+      await queue.append(record(1000, 100));
+      const texts = await readAll(queue);
+      const kept = numbers(texts);
+      expect(kept.at(-1)).toBe(1000);
+      expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
+      expect(texts.every((text) => /^\d+\.*$/.test(text))).toBe(true);
+      // What is missing was counted, or cut off at the end.
+      const missing = range(acknowledged + 1, 40).filter((number) => !kept.includes(number));
+      expect(seen.damaged).toBeLessThanOrEqual(40);
+      if (seen.torn === 0) expect(missing.length).toBeLessThanOrEqual(seen.damaged);
+      queue.acknowledge(Infinity);
+      expect(queue.depth.records).toBe(0);
+    },
+  );
 
   it('leaves files alone that are not its own, and names them', async () => {
     const path = folder();
