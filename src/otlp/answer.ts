@@ -1,8 +1,10 @@
-import { ProtobufFault, protobufFields } from '../protobuf/index.ts';
+import { ProtobufFault, protobufFields, type ProtobufField } from '../protobuf/index.ts';
 import type { OtlpEncoding } from './encoding.ts';
 
 /** Longest message of a receiver that is kept, in characters. */
 const longestMessage = 1000;
+/** Fields of a message that are looked at; those of interest are 1 and 2. */
+const mostFields = 64;
 
 /** What a receiver says about a request that it took: so many of its records or points are refused, and why. */
 export interface PartialSuccess {
@@ -37,7 +39,7 @@ export function readPartialSuccess(
 export function readStatusMessage(answer: OtlpAnswer, asked: OtlpEncoding): string | undefined {
   if (encodingOf(answer, asked) === 'json') return undefined;
   try {
-    for (const { field, kind, value } of protobufFields(answer.body)) {
+    for (const { field, kind, value } of firstFields(answer.body)) {
       if (field === 2 && kind === 'bytes') return shorten(value);
     }
   } catch (error) {
@@ -67,9 +69,9 @@ function readJson(body: Buffer, rejectedName: string): PartialSuccess {
 function readProtobuf(body: Buffer): PartialSuccess {
   let [rejected, message] = [0, ''];
   try {
-    for (const { field, kind, value } of protobufFields(body)) {
+    for (const { field, kind, value } of firstFields(body)) {
       if (field !== 1 || kind !== 'bytes') continue;
-      for (const inner of protobufFields(value)) {
+      for (const inner of firstFields(value)) {
         if (inner.field === 1 && inner.kind === 'varint') rejected = countOf(Number(BigInt.asIntN(64, inner.value)));
         else if (inner.field === 2 && inner.kind === 'bytes') message = shorten(inner.value);
       }
@@ -78,6 +80,15 @@ function readProtobuf(body: Buffer): PartialSuccess {
   } catch (error) {
     if (!(error instanceof ProtobufFault)) throw error;
     return wholeSuccess;
+  }
+}
+
+/** Millions of small fields would hold up everything else. */
+function* firstFields(message: Buffer): Generator<ProtobufField> {
+  let left = mostFields;
+  for (const field of protobufFields(message)) {
+    if (left-- === 0) return;
+    yield field;
   }
 }
 

@@ -130,6 +130,8 @@ describe('the answer of a receiver of OTLP', () => {
     ['all that are rejected', partial(3), 3],
     ['more than there were', partial('9223372036854775807'), 3],
     ['less than none', partial(-1), 0],
+    ['one behind more fields than are looked at', Buffer.concat([Buffer.alloc(200, Buffer.from('1001', 'hex')), partial(1)]), 0], // prettier-ignore
+    ['one before very many fields', Buffer.concat([partial(1), Buffer.alloc(8_000_000, Buffer.from('1001', 'hex'))]), 3], // prettier-ignore
     ['text', Buffer.from('ok, thank you'), 0],
     ['a message that is cut off', partial(2, 'a long reason').subarray(0, -3), 0],
     ['a length beyond the end', Buffer.from('0affffffff7f', 'hex'), 0],
