@@ -3,3 +3,4 @@ export * from './config.ts';
 export * from './disk-queue.ts';
 export type { QueueFile, QueueFiles } from './queue-files.ts';
 export type * from './queue-observer.ts';
+export type * from './queued-record.ts';

@@ -8,7 +8,8 @@ export interface QueueFiles {
   open(path: string, flags: 'r' | 'w' | 'r+'): Promise<QueueFile>;
   remove(path: string): Promise<void>;
   list(folder: string): Promise<string[]>;
-  size(path: string): Promise<number>;
+  /** Bytes in it, and when it was made, in milliseconds since 1970. */
+  stat(path: string): Promise<{ readonly size: number; readonly since: number }>;
   makeFolder(folder: string): Promise<void>;
   /** Makes names of new files survive a power cut. */
   syncFolder(folder: string): Promise<void>;
@@ -18,7 +19,11 @@ export const systemFiles: QueueFiles = {
   open: (path, flags) => open(path, flags, 0o600),
   remove: (path) => rm(path, { force: true }),
   list: (folder) => readdir(folder),
-  size: async (path) => (await stat(path)).size,
+  async stat(path) {
+    const { size, birthtimeMs, ctimeMs } = await stat(path);
+    // Not every file system notes when a file was made.
+    return { size, since: birthtimeMs > 0 ? birthtimeMs : ctimeMs };
+  },
   async makeFolder(folder) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   },

@@ -1,25 +1,36 @@
-import { readFully, type QueueFile, type QueueFiles } from './queue-files.ts';
-import { frameHead, isWhole, readHead } from './record-frame.ts';
+import { FrameCursor } from './frame-cursor.ts';
+import type { QueueFile, QueueFiles } from './queue-files.ts';
+import type { Frame } from './record-frame.ts';
 import type { Segment } from './segment.ts';
 
 export interface SegmentReaderOptions {
   readonly files: QueueFiles;
   /** All files of the queue; others add to it and take away from it. */
   readonly segments: readonly Segment[];
-  readonly largestRecord: number;
+  /** Told the number of records that cannot be read. */
+  readonly damaged: (records: number) => void;
+  /** Told of a file that somebody else has removed. */
+  readonly gone: (segment: Segment) => void;
 }
 
 interface Place {
   readonly segment: Segment;
-  offset: number;
+  readonly file: QueueFile;
+  readonly cursor: FrameCursor;
+  /** How often {@link SegmentReader.seek} had been called: after another call the place is not that of the wanted record. */
+  readonly seeks: number;
 }
 
-/** Reads the records of a queue in their order. A file that is taken away is skipped; one that is damaged is left at that place. */
+/** Reads the records of a queue in their order. A file that is taken away is skipped, and so is a record that is damaged. */
 export class SegmentReader {
   readonly #options: SegmentReaderOptions;
+  /** Number of the last record that was handed out. */
+  #given = 0;
   #wanted = 1;
+  #seeks = 0;
   #place: Place | undefined;
-  #open: { readonly segment: Segment; readonly file: QueueFile } | undefined;
+  /** A file is not closed while it is read: its descriptor may be that of another file by then. */
+  #busy: Promise<unknown> = Promise.resolve();
 
   constructor(options: SegmentReaderOptions) {
     this.#options = options;
@@ -29,74 +40,92 @@ export class SegmentReader {
     return this.#options.segments.some(({ end }) => end > this.#wanted);
   }
 
-  seek(sequence: number): void {
-    this.#wanted = sequence;
-    this.#place = undefined;
+  /** Number of the first record that was neither handed out nor skipped. */
+  get wanted(): number {
+    return this.#wanted;
   }
 
-  /** @param damaged is told the number of records that cannot be read */
-  async next(damaged: (records: number) => void): Promise<{ sequence: number; bytes: Buffer } | undefined> {
+  /** When all that was handed out is acknowledged, so is what was skipped behind it. */
+  settled(acknowledged: number): number {
+    return acknowledged < this.#given ? acknowledged : Math.max(acknowledged, this.#wanted - 1);
+  }
+
+  seek(sequence: number): void {
+    this.#given = sequence - 1;
+    this.#wanted = sequence;
+    this.#seeks++;
+  }
+
+  /** @throws Node's error when a file that is there cannot be read; the next call tries it again */
+  async next(): Promise<{ sequence: number; bytes: Buffer } | undefined> {
+    const { segments, damaged } = this.#options;
     for (;;) {
-      const place = this.#findPlace();
-      if (place === undefined) return undefined;
-      const framed = await this.#read(place);
-      // Meanwhile somebody has called `seek`.
-      if (this.#place !== place) continue;
-      const sequence = framed === undefined ? -1 : readHead(framed).sequence;
-      if (framed === undefined || sequence >= place.segment.end) {
-        if (this.#options.segments.includes(place.segment)) damaged(place.segment.end - this.#wanted);
-        this.seek(Math.max(this.#wanted, place.segment.end));
+      const segment = segments.find(({ end }) => end > this.#wanted);
+      if (segment === undefined) return undefined;
+      const wanted = (this.#wanted = Math.max(this.#wanted, segment.first));
+      const seeks = this.#seeks;
+      const frame = this.#take(segment) ?? (await this.#read(segment));
+      if (this.#seeks !== seeks || !segments.includes(segment) || frame.kind === 'corrupt') continue;
+      if (frame.kind !== 'record' || frame.sequence >= segment.end) {
+        damaged(segment.end - wanted);
+        this.#wanted = segment.end;
         continue;
       }
-      place.offset += framed.length;
-      if (sequence < this.#wanted) continue;
+      const { sequence, bytes } = frame;
+      if (sequence < wanted) continue;
+      if (sequence > wanted) damaged(sequence - wanted);
+      this.#given = sequence;
       this.#wanted = sequence + 1;
-      return { sequence, bytes: framed.subarray(frameHead) };
+      return { sequence, bytes };
     }
   }
 
   /** The file is about to be removed: as long as somebody has it open, its bytes stay on the disk. */
-  async leave(segment: Segment): Promise<void> {
-    if (this.#open?.segment === segment) await this.close();
+  leave(segment: Segment): Promise<void> {
+    return this.#alone(() => (this.#place?.segment === segment ? this.#closePlace() : Promise.resolve()));
   }
 
-  async close(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    await open?.file.close().catch(() => {});
+  close(): Promise<void> {
+    return this.#alone(() => this.#closePlace());
   }
 
-  #findPlace(): Place | undefined {
-    const { segments } = this.#options;
-    const here = this.#place;
-    if (here !== undefined && here.segment.end > this.#wanted && segments.includes(here.segment)) return here;
-    const segment = segments.find(({ end }) => end > this.#wanted);
-    if (segment === undefined) return undefined;
-    this.#wanted = Math.max(this.#wanted, segment.first);
-    this.#place = here?.segment === segment ? here : { segment, offset: 0 };
-    return this.#place;
+  /** What was read already, without the detour of a promise. */
+  #take(segment: Segment): Frame | undefined {
+    if (this.#place?.segment !== segment || this.#place.seeks !== this.#seeks) return undefined;
+    const frame = this.#place.cursor.take();
+    return frame.kind === 'short' ? undefined : frame;
   }
 
-  /** A record with its head, or undefined when there is none that is whole. */
-  async #read({ segment, offset }: Place): Promise<Buffer | undefined> {
-    try {
-      const file = await this.#fileOf(segment);
-      const head = await readFully(file, frameHead, offset);
-      if (head.length < frameHead) return undefined;
-      const { length } = readHead(head);
-      if (length > this.#options.largestRecord) return undefined;
-      const framed = await readFully(file, frameHead + length, offset);
-      return isWhole(framed) ? framed : undefined;
-    } catch {
-      return undefined;
-    }
+  #read(segment: Segment): Promise<Frame> {
+    return this.#alone(async () => {
+      try {
+        const { cursor } = await this.#placeIn(segment);
+        return await cursor.next(segment.size);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        this.#options.gone(segment);
+        return { kind: 'lost' };
+      }
+    });
   }
 
-  async #fileOf(segment: Segment): Promise<QueueFile> {
-    if (this.#open?.segment === segment) return this.#open.file;
-    await this.close();
+  async #placeIn(segment: Segment): Promise<Place> {
+    const seeks = this.#seeks;
+    if (this.#place?.segment === segment && this.#place.seeks === seeks) return this.#place;
+    await this.#closePlace();
     const file = await this.#options.files.open(segment.path, 'r');
-    this.#open = { segment, file };
-    return file;
+    return (this.#place = { segment, file, cursor: new FrameCursor(file), seeks });
+  }
+
+  async #closePlace(): Promise<void> {
+    const place = this.#place;
+    this.#place = undefined;
+    await place?.file.close().catch(() => {});
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#busy.then(work);
+    this.#busy = result.catch(() => {});
+    return result;
   }
 }

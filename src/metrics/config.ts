@@ -179,9 +179,7 @@ export const metricsEntries = {
   process: v.optional(doc('What the process of the app uses, read from /proc.', processSchema)),
   pressure: v.optional(doc('What the control group of the app uses and waits for.', pressureSchema)),
   derived: v.optional(doc('Metrics made of lines of the app’s logs and of JSON.', derivedSchema)),
-  push: v.optional(
-    doc('Sends all that the page has, besides showing it. A change takes effect at the next start.', pushSchema),
-  ),
+  push: v.optional(doc('Sends all that the page has, besides showing it.', pushSchema)),
   scrape_interval: v.optional(
     doc(
       '0 scrapes the targets whenever somebody asks for the page; otherwise they are scraped so often, and the page is what the last scrape brought.',

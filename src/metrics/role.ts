@@ -46,7 +46,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   #sources: Sources;
   #pod: PodMetadata;
   #labels: () => ReadonlyMap<string, string>;
-  readonly #push: Push | undefined;
+  /** Stays when `push` is configured away, until its outputs have ended. */
+  #push: Push | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
   #pushClosed: Promise<void> | undefined;
@@ -80,6 +81,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     // Checks that nobody changed go on, so that the app does not look unchecked for a moment.
     const before = this.#loaded;
     const kept = sourceOptions.every((name) => asWritten(before, name) === asWritten(loaded, name));
+    const samePush = asWritten(before, 'push') === asWritten(loaded, 'push');
+    const notes = samePush ? [] : await this.#replacePush(loaded.config);
     const pod = await startPod(loaded);
     if (!kept) this.#sources = await buildSources(loaded.config, this.#parts);
     this.#pod.stop();
@@ -89,11 +92,10 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     this.#targets = buildTargets(loaded.config);
     this.#collector.replace(this.#collected());
     this.#keepScraping();
+    if (!samePush) this.#keepPushing();
     // A scrape that is under way ends as it began.
     void this.#collector.settled().then(() => close(targets, kept ? undefined : sources));
-    // Queues on the disk have one owner, so that the old push would have to end before the new one can be tried.
-    const samePush = asWritten(before, 'push') === asWritten(loaded, 'push');
-    return samePush ? [] : ['push has changed, which takes effect at the next start'];
+    return notes;
   }
 
   /** The last page may be asked for until the end. What is pushed gets a last snapshot, and the time that its outputs have for it. */
@@ -152,8 +154,16 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     void scrape();
   }
 
-  /** The first snapshot goes at once, the others at the interval that the configuration of the start says. */
+  /** @returns what takes effect at the next start only. @throws Node's error when the folder of a queue cannot be used */
+  async #replacePush(config: MetricsConfig): Promise<readonly string[]> {
+    if (this.#push !== undefined) return this.#push.replace(config.push?.outputs ?? []);
+    this.#push = await startPush(config, this.#parts);
+    return [];
+  }
+
+  /** The first snapshot goes at once, the others at the interval. */
   #keepPushing(): void {
+    clearInterval(this.#pushTimer);
     const { push } = this.#config;
     const to = this.#push;
     if (push === undefined || to === undefined) return;

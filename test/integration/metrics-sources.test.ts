@@ -58,7 +58,7 @@ describe('beside the scraped app', () => {
     const { bodies, url } = await receiver();
     const app = await metricsApp('# TYPE a gauge\na{b="c"} 42\n');
     const { server } = await startMetrics(
-      `targets: [{ name: app, url: '${app.url}' }]\nlabels: { pod: web-1 }\npush: { interval: 100ms, outputs: [{ name: otel, protocol: otlp_http, url: '${url}' }] }`,
+      `targets: [{ name: app, url: '${app.url}' }]\nlabels: { pod: web-1 }\npush: { interval: 100ms, outputs: [{ name: otel, protocol: otlp_http, encoding: json, url: '${url}' }] }`,
     );
     await vi.waitFor(() => expect(bodies.length).toBeGreaterThan(1), 10_000);
     const all = bodies.join();
@@ -69,5 +69,29 @@ describe('beside the scraped app', () => {
     const count = bodies.length;
     expect(await server.drain()).toBe(0);
     expect(bodies.length).toBeGreaterThan(count);
+  });
+
+  it('what a reload says about pushing holds at once: another receiver, another interval, none, one again', async () => {
+    const [one, other] = [await receiver(), await receiver()];
+    const app = await metricsApp('a 1\n');
+    const yaml = (push: string) => `targets: [{ name: app, url: '${app.url}' }]\n${push}`;
+    const to = (url: string, interval: string) =>
+      yaml(
+        `push: { interval: ${interval}, outputs: [{ name: otel, protocol: otlp_http, encoding: json, url: '${url}' }] }`,
+      );
+    const { rewrite, value } = await startMetrics(yaml(''));
+    const reloads = (count: string) =>
+      vi.waitFor(async () => expect(await value('portico_config_reloads_total')).toBe(count), 10_000);
+    rewrite(to(one.url, '1h'));
+    await vi.waitFor(() => expect(one.bodies).toHaveLength(1), 10_000);
+    rewrite(to(other.url, '100ms'));
+    await vi.waitFor(() => expect(other.bodies.length).toBeGreaterThan(3), 10_000);
+    expect(one.bodies).toHaveLength(1);
+    rewrite(yaml(''));
+    await reloads('3');
+    await vi.waitFor(async () => expect(await value('portico_metrics_push_waiting_batches')).toBeUndefined(), 10_000);
+    expect(other.bodies.at(-1)).toContain('"flags":1');
+    rewrite(to(one.url, '100ms'));
+    await vi.waitFor(() => expect(one.bodies.length).toBeGreaterThan(3), 10_000);
   });
 });

@@ -1,3 +1,4 @@
+import { decodeOtlp, encodeAnswer } from './otlp-decoder.ts';
 import { startStore, type StoreServer } from './store-server.ts';
 
 /** Messages that a store has, in their order of arrival. */
@@ -13,23 +14,29 @@ export interface OtlpRecord {
   body?: { stringValue?: string };
 }
 
-/** A receiver of OTLP/HTTP logs with JSON, made from the public specification. */
+/** A receiver of OTLP/HTTP logs in either encoding, made from the public specification. */
 export async function startOtlpServer(partial?: {
   rejectedLogRecords: string;
   errorMessage: string;
 }): Promise<MessageStore> {
   const messages: string[] = [];
-  const store = await startStore(({ path, method, headers, body }) => {
+  const store = await startStore(({ path, method, headers, body, bytes }) => {
     if (path !== '/v1/logs' || method !== 'POST') return { status: 404 };
-    if (headers['content-type'] !== 'application/json') return { status: 415 };
-    const records = (JSON.parse(body) as OtlpLogs).resourceLogs.flatMap(({ scopeLogs }) =>
-      scopeLogs.flatMap(({ logRecords }) => logRecords),
-    );
+    const type = headers['content-type'] ?? '';
+    const inJson = type === 'application/json';
+    if (!inJson && type !== 'application/x-protobuf') return { status: 415 };
+    const logs = (inJson ? JSON.parse(body) : decodeOtlp('ExportLogsServiceRequest', bytes)) as OtlpLogs;
+    const records = logs.resourceLogs.flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords));
     if (records.some(({ timeUnixNano }) => !/^\d+$/.test(timeUnixNano))) return { status: 400, body: 'bad time' };
     if (records.some((record) => record.body?.stringValue?.includes('poison')))
       return { status: 400, body: 'bad data' };
     messages.push(...records.map((record) => record.body?.stringValue ?? ''));
-    return { status: 200, body: JSON.stringify(partial === undefined ? {} : { partialSuccess: partial }) };
+    const answer = partial === undefined ? {} : { partialSuccess: partial };
+    return {
+      status: 200,
+      headers: { 'content-type': type },
+      body: inJson ? JSON.stringify(answer) : encodeAnswer('ExportLogsServiceResponse', answer),
+    };
   });
   return Object.assign(store, { messages });
 }

@@ -1,4 +1,4 @@
-import { ProtobufWriter } from '../../src/metrics/push/protobuf-writer.ts';
+import { ProtobufWriter } from '../../src/protobuf/index.ts';
 
 /** A family with one native histogram as client libraries send it: 5 observations, two in (1, 2], three in (2, 4]. */
 export function nativeHistogram(

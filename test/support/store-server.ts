@@ -8,13 +8,15 @@ export interface StoreRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   /** Decompressed. */
+  readonly bytes: Buffer;
+  /** The same as text. */
   readonly body: string;
 }
 
 export interface StoreAnswer {
   readonly status: number;
   readonly headers?: Record<string, string>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 /** What happens to a request instead of an answer by the store; `processed` first lets the store take what was sent. */
@@ -47,14 +49,16 @@ export async function startStore(answer: (request: StoreRequest) => StoreAnswer)
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
-    const bytes = Buffer.concat(chunks);
+    const sent = Buffer.concat(chunks);
+    const bytes = incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
     const url = new URL(incoming.url!, 'http://store');
     const request: StoreRequest = {
       method: incoming.method!,
       path: url.pathname,
       query: url.searchParams,
       headers: incoming.headers,
-      body: (incoming.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString(),
+      bytes,
+      body: bytes.toString(),
     };
     requests.push(request);
     if (store.delay > 0) await new Promise((resolve) => setTimeout(resolve, store.delay));

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { otlpEncodingSchema } from '../../otlp/encoding.ts';
 import { durationAtLeast, byteSize, doc, duration, headerName, integer } from '../../options/index.ts';
 
 function kind<const K extends string>(name: K) {
@@ -168,6 +169,7 @@ const labelName = v.pipe(
 const otlpSchema = v.strictObject({
   kind: kind('otlp_http'),
   endpoints: endpoints('URLs of OTLP/HTTP receivers, without /v1/logs; they take turns.'),
+  encoding: otlpEncodingSchema,
   resource_fields: v.optional(
     doc(
       'Fields that describe the resource rather than the record; with all that is below them.',
@@ -242,7 +244,13 @@ const bufferSchema = v.variant(
     v.strictObject({
       kind: kind('disk'),
       path: doc('Folder of the buffer, of one Portico alone.', path()),
-      max_bytes: v.optional(doc('Most bytes that it takes on the disk.', sizeOf(1_048_576, '1MiB')), '1GiB'),
+      max_bytes: v.optional(
+        doc(
+          'Most bytes that it takes on the disk. A record that takes more than a quarter of them goes to the dead-letter file.',
+          sizeOf(1_048_576, '1MiB'),
+        ),
+        '1GiB',
+      ),
       when_full: v.optional(
         doc(
           'block pauses reading, and nothing is lost; drop_oldest loses the oldest records, and counts them.',

@@ -16,9 +16,12 @@ export function timestamp({ time, nanos }: LogRecord): string {
   return nanos === 0 ? `${lastText}Z` : `${lastText}${String(nanos).padStart(6, '0')}Z`;
 }
 
-/** Nanoseconds since 1970, which a number cannot hold, as decimal text. */
+/** Milliseconds of the last time whose nanoseconds are 63 bits: in 2262. */
+const lastTimeWithNanos = 2 ** 63 / 1e6;
+
+/** Nanoseconds since 1970, which a number cannot hold, as decimal text; those of 1970 for a time that has none that a store takes. */
 export function unixNanos({ time, nanos }: LogRecord): string {
-  return Number.isFinite(time) && time >= 1 ? `${Math.floor(time)}${String(nanos).padStart(6, '0')}` : String(nanos);
+  return time >= 1 && time < lastTimeWithNanos ? `${Math.floor(time)}${String(nanos).padStart(6, '0')}` : String(nanos);
 }
 
 /** A record as one line of JSON, its time as `@timestamp`. @throws Error when a field is no plain JSON value */

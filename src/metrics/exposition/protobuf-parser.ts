@@ -1,3 +1,4 @@
+import { ProtobufFault, protobufFields, readVarint } from '../../protobuf/index.ts';
 import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
 import { numberText } from '../own-family.ts';
 import { seriesText } from '../series.ts';
@@ -7,7 +8,6 @@ import { millisecondsToSeconds } from './number.ts';
 import { textNotation } from './parse-series.ts';
 import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
 import { SampleTally } from './sample-tally.ts';
-import { protobufFields, readVarint } from './protobuf-fields.ts';
 
 /** By number, as in io.prometheus.client. */
 const types: readonly MetricType[] = ['counter', 'gauge', 'summary', 'untyped', 'histogram', 'gaugehistogram'];
@@ -69,7 +69,7 @@ export class ProtobufParser implements ExpositionParser {
     try {
       read();
     } catch (error) {
-      if (!(error instanceof LineFault)) throw error;
+      if (!(error instanceof LineFault || error instanceof ProtobufFault)) throw error;
       throw new ExpositionFault(0, `family ${this.#families.length + 1} ${error.message}`);
     }
   }

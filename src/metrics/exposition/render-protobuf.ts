@@ -1,6 +1,6 @@
+import { ProtobufWriter } from '../../protobuf/index.ts';
 import type { Exemplar, MetricFamily, MetricType, Sample } from '../family.ts';
 import { seriesOf } from '../merge-families.ts';
-import { ProtobufWriter } from '../push/protobuf-writer.ts';
 import { labelValue } from '../series.ts';
 import { asText } from './as-text.ts';
 import { secondsToMilliseconds, toNumber } from './number.ts';

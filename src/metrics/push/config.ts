@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { diskQueueSchema } from '../../disk-queue/config.ts';
+import { otlpEncodingSchema } from '../../otlp/encoding.ts';
 import { byteSize, doc, duration, headerName, integer, name } from '../../options/index.ts';
 
 const file = () => v.pipe(v.string('must be a file'), v.minLength(1, 'must be a file'));
@@ -21,7 +22,7 @@ const outputSchema = v.pipe(
   v.strictObject({
     name: doc('Label `output` of the metrics about it.', name()),
     protocol: doc(
-      'Prometheus remote write, or OTLP over HTTP (JSON).',
+      'Prometheus remote write, or OTLP over HTTP.',
       v.picklist(['remote_write', 'otlp_http'], 'must be remote_write or otlp_http'),
     ),
     url: doc(
@@ -40,6 +41,7 @@ const outputSchema = v.pipe(
       ),
       '2.0',
     ),
+    encoding: otlpEncodingSchema,
     timeout: v.optional(
       doc('How long one push may take.', v.pipe(duration(), v.minValue(1, 'must be at least 1ms'))),
       '30s',

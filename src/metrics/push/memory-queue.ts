@@ -1,7 +1,9 @@
-import type { AppendOutcome, DiskQueue, QueuedRecord } from '../../disk-queue/index.ts';
+import type { AppendOutcome, DiskQueue, QueueDepth, QueuedRecord } from '../../disk-queue/index.ts';
 
 /** What an output needs of a queue. */
-export type PushQueue = Pick<DiskQueue, 'append' | 'next' | 'arrival' | 'acknowledge' | 'depth' | 'close'>;
+export interface PushQueue extends Pick<DiskQueue, 'append' | 'next' | 'arrival' | 'acknowledge' | 'rewind' | 'close'> {
+  readonly depth: Pick<QueueDepth, 'records' | 'bytes'>;
+}
 
 /** A queue that ends with the process; the oldest records go when it is full. */
 export class MemoryQueue implements PushQueue {
@@ -51,6 +53,10 @@ export class MemoryQueue implements PushQueue {
     while (this.#records.length > 0 && this.#records[0]!.sequence <= sequence) {
       this.#bytes -= this.#records.shift()!.bytes.length;
     }
+  }
+
+  rewind(): void {
+    this.#read = (this.#records[0]?.sequence ?? this.#next) - 1;
   }
 
   async close(): Promise<void> {

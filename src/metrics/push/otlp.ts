@@ -1,14 +1,17 @@
 import { gzipSync } from 'node:zlib';
+import { encodeOtlp, jsonDouble, otlpContentTypes, type KeyValue, type OtlpEncoding } from '../../otlp/index.ts';
 import { numberOf, stale, type Batch, type BatchFamily, type BatchSample } from './batch.ts';
+import { metricsRequestShape } from './otlp-metrics-shape.ts';
 
 /** FLAG_NO_RECORDED_VALUE: what OTLP has for the end of a series. */
 const noRecordedValue = 1;
 const cumulativeTemporality = 2;
 
-/** ExportMetricsServiceRequest as JSON. Source: opentelemetry-proto, metrics/v1. */
-export function encodeOtlp(
+/** ExportMetricsServiceRequest. Source: opentelemetry-proto, metrics/v1. */
+export function encodeOtlpMetrics(
   batch: Batch,
   resource: Readonly<Record<string, string>>,
+  encoding: OtlpEncoding,
 ): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer } {
   const request = {
     resourceMetrics: [
@@ -19,20 +22,9 @@ export function encodeOtlp(
     ],
   };
   return {
-    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
-    body: gzipSync(JSON.stringify(request)),
+    headers: { 'content-type': otlpContentTypes[encoding], 'content-encoding': 'gzip' },
+    body: gzipSync(encodeOtlp(request, metricsRequestShape, encoding)),
   };
-}
-
-/** How many points the receiver of a 2xx has refused all the same: ExportMetricsServiceResponse.partial_success. */
-export function rejectedPoints(answer: Buffer): number {
-  try {
-    const { partialSuccess } = JSON.parse(answer.toString()) as { partialSuccess?: { rejectedDataPoints?: unknown } };
-    const rejected = Number(partialSuccess?.rejectedDataPoints ?? 0);
-    return Number.isSafeInteger(rejected) && rejected > 0 ? rejected : 0;
-  } catch {
-    return 0;
-  }
 }
 
 function metricOf(family: BatchFamily) {
@@ -57,7 +49,7 @@ function metricOf(family: BatchFamily) {
 function numberPoint(sample: BatchSample, counts: boolean) {
   return {
     ...pointHead(sample, sample.labels, counts),
-    ...(sample.value !== stale && { asDouble: double(numberOf(sample.value)) }),
+    ...(sample.value !== stale && { asDouble: jsonDouble(numberOf(sample.value)) }),
   };
 }
 
@@ -104,9 +96,9 @@ function histogramPoint({ labels, any, parts, sum, count }: PointGroup) {
   if (counts.length === explicitBounds.length) counts.push(Math.max(0, all - before));
   return {
     ...head,
-    count: String(all),
-    ...(sum && { sum: double(numberOf(sum.value)) }),
-    ...(parts.size > 0 && { bucketCounts: counts.map(String), explicitBounds }),
+    count: wholeCount(all),
+    ...(sum && { sum: jsonDouble(numberOf(sum.value)) }),
+    ...(parts.size > 0 && { bucketCounts: counts.map(wholeCount), explicitBounds }),
   };
 }
 
@@ -115,9 +107,9 @@ function summaryPoint({ labels, any, parts, sum, count }: PointGroup) {
   if (any.value === stale) return head;
   return {
     ...head,
-    count: String(count === undefined ? 0 : numberOf(count.value)),
-    sum: double(sum === undefined ? 0 : numberOf(sum.value)),
-    quantileValues: Array.from(parts, ([quantile, { value }]) => ({ quantile, value: double(numberOf(value)) })),
+    count: wholeCount(count === undefined ? 0 : numberOf(count.value)),
+    sum: jsonDouble(sum === undefined ? 0 : numberOf(sum.value)),
+    quantileValues: Array.from(parts, ([quantile, { value }]) => ({ quantile, value: jsonDouble(numberOf(value)) })),
   };
 }
 
@@ -130,18 +122,21 @@ function pointHead({ at, start, value }: BatchSample, labels: readonly string[],
   };
 }
 
-function attributes(pairs: readonly string[]) {
-  const list: { key: string; value: { stringValue: string } }[] = [];
+function attributes(pairs: readonly string[]): KeyValue[] {
+  const list: KeyValue[] = [];
   for (let at = 0; at < pairs.length; at += 2) list.push({ key: pairs[at]!, value: { stringValue: pairs[at + 1]! } });
   return list;
 }
 
-/** JSON has no word for these; protobuf's JSON has. */
-function double(value: number): number | string {
-  if (Number.isNaN(value)) return 'NaN';
-  return Number.isFinite(value) ? value : value > 0 ? 'Infinity' : '-Infinity';
+const mostCount = 2n ** 64n - 1n;
+
+/** OTLP counts in whole numbers of 64 bits; what is none would make the receiver refuse the whole batch. */
+function wholeCount(value: number): string {
+  if (!(value > 0)) return '0';
+  if (value >= Number(mostCount)) return String(mostCount);
+  return String(BigInt(Math.round(value)));
 }
 
 function nanos(milliseconds: number): string {
-  return String(BigInt(Math.round(milliseconds)) * 1_000_000n);
+  return String(BigInt(Math.max(0, Math.round(milliseconds))) * 1_000_000n);
 }

@@ -1,10 +1,10 @@
+import { readPartialSuccess } from '../../otlp/index.ts';
 import type { FamilySourceDeps } from '../family-source.ts';
 import { TellOnce } from '../tell-once.ts';
 import { countSamples, readBatch, splitIntoBatches, writeBatch, type Batch, type BatchFamily } from './batch.ts';
 import type { OutputConfig } from './config.ts';
 import { judgeAnswer, pause, type PushVerdict } from './judge-answer.ts';
 import type { PushQueue } from './memory-queue.ts';
-import { rejectedPoints } from './otlp.ts';
 import type { PushStats } from './push-stats.ts';
 import type { RemoteWriteVersion } from './remote-write.ts';
 import { sendBatch } from './send-batch.ts';
@@ -12,6 +12,17 @@ import { SeriesLedger } from './series-ledger.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type PushDeps = Pick<FamilySourceDeps, 'log' | 'stats' | 'clock' | 'random'>;
+
+/** What an output begins with; all but the queue is of one that it takes the place of. */
+export interface PushInheritance {
+  readonly queue: PushQueue;
+  /** Knows the series, when they are the same for both. */
+  readonly ledger?: SeriesLedger | undefined;
+  /** Resolves when all that was offered to the former one is in the queue. */
+  readonly stored?: Promise<void>;
+  /** Resolves when the former one reads the queue no more. */
+  readonly left?: Promise<void>;
+}
 
 /** Delivers snapshots to one receiver, one batch after the other, so that the samples of a series arrive in their order. */
 export class PushOutput {
@@ -25,22 +36,42 @@ export class PushOutput {
   readonly #delivering: Promise<void>;
   #version: RemoteWriteVersion;
   /** Appends go one after the other: a queue that blocks holds the next one back. */
-  #storing: Promise<void> = Promise.resolve();
+  #storing: Promise<void>;
   #offering = false;
   #ending = false;
+  #hasSuccessor = false;
   /** Ends the wait for something to deliver. */
   #wake: () => void = () => {};
 
-  constructor(config: OutputConfig, deps: PushDeps, queue: PushQueue, stats: PushStats) {
+  constructor(config: OutputConfig, deps: PushDeps, inheritance: PushInheritance, stats: PushStats) {
+    const { queue, ledger, stored, left } = inheritance;
     this.#config = config;
     this.#deps = deps;
     this.#queue = queue;
+    this.#storing = stored ?? Promise.resolve();
     this.#stats = stats;
     this.#once = new TellOnce(deps.log);
     this.#version = config.version;
-    // With OTLP these are attributes of the resource.
-    this.#ledger = new SeriesLedger(config.protocol === 'otlp_http' ? {} : config.external_labels);
-    this.#delivering = this.#deliver();
+    this.#ledger = ledger ?? new SeriesLedger(labelsOf(config));
+    this.#delivering = left === undefined ? this.#deliver() : left.then(() => this.#deliver());
+  }
+
+  get hasSuccessor(): boolean {
+    return this.#hasSuccessor;
+  }
+
+  /**
+   * Ends in favour of an output that goes on where this one stops. What is under way is called off and sent again: a receiver may see it
+   * twice.
+   */
+  handOver(to: OutputConfig): PushInheritance {
+    this.#hasSuccessor = true;
+    const isSame = JSON.stringify(labelsOf(to)) === JSON.stringify(labelsOf(this.#config));
+    if (!isSame) void this.#store(this.#ledger.end(this.#deps.clock.now()));
+    this.#stop.abort();
+    this.#wake();
+    const left = this.#delivering.then(() => this.#queue.rewind());
+    return { queue: this.#queue, ledger: isSame ? this.#ledger : undefined, stored: this.#storing, left };
   }
 
   /**
@@ -84,8 +115,16 @@ export class PushOutput {
   }
 
   async #deliver(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const record = await this.#queue.next();
+    for (let failures = 0; !this.#stop.signal.aborted;) {
+      let record;
+      try {
+        record = await this.#queue.next();
+        failures = 0;
+      } catch (error) {
+        this.#once.warn('read', 'the disk does not give the queue', this.#about((error as Error).message));
+        await sleep(pause(++failures, undefined, this.#config, this.#deps.random()), this.#stop.signal);
+        continue;
+      }
       if (record === undefined) {
         if (this.#ending) return;
         await new Promise<void>((resolve) => {
@@ -138,8 +177,9 @@ export class PushOutput {
       const written = headers['x-prometheus-remote-write-samples-written']?.toString();
       if (written !== undefined && /^\d{1,9}$/.test(written)) this.#stats.written.add(Number(written));
       if (protocol === 'otlp_http' && status === 200) {
-        const rejected = rejectedPoints(body);
-        if (rejected > 0) this.#stats.rejected.add(rejected);
+        const answer = { body, contentType: headers['content-type'] };
+        const { rejected } = readPartialSuccess(answer, this.#config.encoding, 'rejectedDataPoints');
+        this.#stats.rejected.add(Math.min(rejected, countSamples(batch)));
       }
       const mayDowngrade = protocol === 'remote_write' && this.#version === '2.0';
       return judgeAnswer({ status, retryAfter: headers['retry-after'], written }, this.#deps.clock.now(), mayDowngrade);
@@ -162,6 +202,11 @@ export class PushOutput {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** Labels of all series. With OTLP they are attributes of the resource. */
+function labelsOf({ protocol, external_labels: labels }: OutputConfig): Readonly<Record<string, string>> {
+  return protocol === 'otlp_http' ? {} : labels;
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,8 @@ export interface PushStats {
   dropped(reason: 'refused' | 'queue_full' | 'damaged' | 'too_large' | 'disk'): CounterHandle;
   readonly waiting: GaugeHandle;
   readonly waitingBytes: GaugeHandle;
+  /** The output is gone, and nothing waits for it. Counters stay, so that they never fall. */
+  forget(): void;
 }
 
 export function pushStats(stats: Stats, output: string): PushStats {
@@ -18,6 +20,9 @@ export function pushStats(stats: Stats, output: string): PushStats {
     ['output', 'reason'],
   );
   const counter = (name: string, doc: string) => stats.counter(name, doc, ['output']).with({ output });
+  const gauge = (name: string, doc: string) => stats.gauge(name, doc, ['output']);
+  const waiting = gauge('portico_metrics_push_waiting_batches', 'Batches that wait.');
+  const waitingBytes = gauge('portico_metrics_push_waiting_bytes', 'Bytes that wait.');
   return {
     sent: counter('portico_metrics_push_samples_total', 'Samples that the receiver has taken.'),
     written: counter(
@@ -30,7 +35,11 @@ export function pushStats(stats: Stats, output: string): PushStats {
     ),
     failed: counter('portico_metrics_push_failures_total', 'Attempts that failed and are made again.'),
     dropped: (reason) => dropped.with({ output, reason }),
-    waiting: stats.gauge('portico_metrics_push_waiting_batches', 'Batches that wait.', ['output']).with({ output }),
-    waitingBytes: stats.gauge('portico_metrics_push_waiting_bytes', 'Bytes that wait.', ['output']).with({ output }),
+    waiting: waiting.with({ output }),
+    waitingBytes: waitingBytes.with({ output }),
+    forget() {
+      waiting.remove({ output });
+      waitingBytes.remove({ output });
+    },
   };
 }

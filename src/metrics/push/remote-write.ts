@@ -1,6 +1,6 @@
+import { ProtobufWriter } from '../../protobuf/index.ts';
 import type { MetricType } from '../family.ts';
 import { numberOf, stale, type Batch, type BatchSample } from './batch.ts';
-import { ProtobufWriter } from './protobuf-writer.ts';
 import { snappyCompress } from './snappy.ts';
 
 export type RemoteWriteVersion = '1.0' | '2.0';
@@ -92,7 +92,7 @@ function versionTwo({ families }: Batch): Buffer {
 
 function writeSample(writer: ProtobufWriter, { value, at }: BatchSample): void {
   const number = value === stale ? NaN : numberOf(value);
-  if (Number.isNaN(number)) writer.doubleBits(1, value === stale ? staleBits : normalNaN);
+  if (Number.isNaN(number)) writer.fixed64(1, value === stale ? staleBits : normalNaN);
   else writer.double(1, number);
   writer.integer(2, at);
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { httpCall, type HttpAnswer } from '../http-call.ts';
 import type { Batch } from './batch.ts';
 import type { OutputConfig } from './config.ts';
-import { encodeOtlp } from './otlp.ts';
+import { encodeOtlpMetrics } from './otlp.ts';
 import { encodeRemoteWrite, type RemoteWriteVersion } from './remote-write.ts';
 
 /**
@@ -16,7 +16,9 @@ export async function sendBatch(
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const { headers, body } =
-    config.protocol === 'otlp_http' ? encodeOtlp(batch, config.external_labels) : encodeRemoteWrite(batch, version);
+    config.protocol === 'otlp_http'
+      ? encodeOtlpMetrics(batch, config.external_labels, config.encoding)
+      : encodeRemoteWrite(batch, version);
   const url = new URL(config.url);
   const { ca_file, certificate_file, key_file, server_name } = config.tls;
   const [authorization, ca, cert, key] = await Promise.all([

@@ -33,10 +33,10 @@ export function elasticsearch({ data_stream: stream, index, pipeline }: Elastics
         body += documentOf(record);
         body += '\n';
       }
-      return body;
+      return Buffer.from(body);
     },
 
-    judge: (records, body) => judgeBulk(records.length, body),
+    judge: (records, body) => judgeBulk(records.length, body.text()),
   };
 }
 

@@ -6,6 +6,7 @@ import { parseRetryAfter } from '../backoff.ts';
 import { classify } from '../classify.ts';
 import type { HttpOutputConfig } from '../config.ts';
 import type { Outcome, Output, Prepared } from '../outcome.ts';
+import type { AnswerBody } from '../transport/answer-body.ts';
 import { HttpTransport, type Answer } from '../transport/http-transport.ts';
 
 const compress = promisify(gzip);
@@ -25,9 +26,11 @@ export interface HttpFormat {
   /** Headers that depend on the batch; the same for the same batch. */
   headersOf?(batch: Prepared): Readonly<Record<string, string>>;
   /** @throws Error when a record cannot be written */
-  encode(records: readonly LogRecord[]): string;
+  encode(records: readonly LogRecord[]): Buffer;
   /** Reads an answer of 2xx. */
-  judge(records: readonly LogRecord[], body: string): Outcome;
+  judge(records: readonly LogRecord[], body: AnswerBody): Outcome;
+  /** What another answer says, where it is no text. */
+  explain?(body: AnswerBody): string | undefined;
 }
 
 /** An output that posts each batch as one body. */
@@ -41,7 +44,7 @@ export function httpOutput(
     kind: config.kind,
 
     async prepare(records) {
-      const body = Buffer.from(format.encode(records));
+      const body = format.encode(records);
       const raw = body.byteLength;
       if (config.compression === 'none' || raw < leastToCompress) return { records, body, raw, compressed: false };
       return { records, body: await compress(body, { level: config.compression_level }), raw, compressed: true };
@@ -69,7 +72,7 @@ function read(answer: Answer, records: readonly LogRecord[], format: HttpFormat,
   if (answer.kind === 'too_long') return { kind: 'split', reason: `the answer of status ${answer.status} is too long` };
   const verdict = classify(answer.status);
   if (verdict.kind === 'delivered') return format.judge(records, answer.body);
-  const reason = `status ${answer.status}${excerpt(answer.body)}`;
+  const reason = `status ${answer.status}${excerpt(format.explain?.(answer.body) ?? answer.body.text())}`;
   if (verdict.kind !== 'retry') return { kind: verdict.kind, reason };
   const retryAfter = parseRetryAfter(answer.retryAfter, now);
   return { kind: 'retry', cause: verdict.cause, reason, ...(retryAfter !== undefined && { retryAfter }) };

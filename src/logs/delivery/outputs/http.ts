@@ -13,7 +13,7 @@ export function http(): HttpFormat {
     encode(records) {
       let body = '';
       for (const record of records) body += `${documentOf(record)}\n`;
-      return body;
+      return Buffer.from(body);
     },
     judge: () => delivered,
   };

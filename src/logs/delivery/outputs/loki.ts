@@ -63,7 +63,7 @@ export function loki({ labels, static_labels: fixed, max_streams: most, line: sh
         lines.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
         return `{"stream":${stream},"values":[${lines.map(({ json }) => json).join(',')}]}`;
       });
-      return `{"streams":[${written.join(',')}]}`;
+      return Buffer.from(`{"streams":[${written.join(',')}]}`);
     },
     judge: () => delivered,
   };

@@ -1,27 +1,26 @@
+import {
+  encodeOtlp,
+  jsonDouble,
+  otlpContentTypes,
+  readPartialSuccess,
+  readStatusMessage,
+  type AnyValue,
+  type KeyValue,
+  type OtlpAnswer,
+} from '../../../otlp/index.ts';
 import type { LogRecord } from '../../record.ts';
 import type { OtlpConfig } from '../config.ts';
 import { unixNanos } from '../document.ts';
 import { delivered, type Outcome } from '../outcome.ts';
-import { severityOf } from './otlp-severity.ts';
+import type { AnswerBody } from '../transport/answer-body.ts';
 import type { HttpFormat } from './http-output.ts';
+import { logsRequestShape } from './otlp-logs-shape.ts';
+import { severityOf } from './otlp-severity.ts';
 
 const deepest = 16;
 
-type AnyValue =
-  | { readonly stringValue: string }
-  | { readonly boolValue: boolean }
-  | { readonly intValue: string }
-  | { readonly doubleValue: number | string }
-  | { readonly arrayValue: { readonly values: readonly AnyValue[] } }
-  | { readonly kvlistValue: { readonly values: readonly KeyValue[] } }
-  | Record<string, never>;
-interface KeyValue {
-  readonly key: string;
-  readonly value: AnyValue;
-}
-
-/** OTLP/HTTP 1.x with JSON: `message` is the body, trace and span ids are lifted, the level becomes a severity. */
-export function otlpHttp({ resource_fields: resourceFields, resource }: OtlpConfig): HttpFormat {
+/** OTLP/HTTP 1.x: `message` is the body, trace and span ids are lifted, the level becomes a severity. */
+export function otlpHttp({ resource_fields: resourceFields, resource, encoding }: OtlpConfig): HttpFormat {
   const ofResource = new Set(resourceFields);
   const fixed = Object.entries(resource).map(([key, value]) => ({ key, value: { stringValue: value } }));
 
@@ -34,9 +33,9 @@ export function otlpHttp({ resource_fields: resourceFields, resource }: OtlpConf
   return {
     path: '/v1/logs',
     query: '',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': otlpContentTypes[encoding] },
     encode(records) {
-      const resources = new Map<string, string[]>();
+      const resources = new Map<string, { about: readonly KeyValue[]; logRecords: object[] }>();
       for (const record of records) {
         const about: KeyValue[] = [];
         const rest: KeyValue[] = [];
@@ -46,19 +45,30 @@ export function otlpHttp({ resource_fields: resourceFields, resource }: OtlpConf
           else rest.push({ key: name, value: anyValue(value, 0) });
         }
         const key = JSON.stringify(about);
-        const lines = resources.get(key);
-        const line = JSON.stringify(logRecord(record, rest));
-        if (lines === undefined) resources.set(key, [line]);
-        else lines.push(line);
+        const known = resources.get(key);
+        const written = logRecord(record, rest);
+        if (known === undefined) resources.set(key, { about, logRecords: [written] });
+        else known.logRecords.push(written);
       }
-      const written = [...resources].map(([about, lines]) => {
-        const attributes = [...(JSON.parse(about) as KeyValue[]), ...fixed];
-        return `{"resource":{"attributes":${JSON.stringify(attributes)}},"scopeLogs":[{"scope":{"name":"portico"},"logRecords":[${lines.join(',')}]}]}`;
-      });
-      return `{"resourceLogs":[${written.join(',')}]}`;
+      const resourceLogs = Array.from(resources.values(), ({ about, logRecords }) => ({
+        resource: { attributes: [...about, ...fixed] },
+        scopeLogs: [{ scope: { name: 'portico' }, logRecords }],
+      }));
+      return encodeOtlp({ resourceLogs }, logsRequestShape, encoding);
     },
-    judge: (records, body) => judgePartial(records.length, body),
+    judge(records, body) {
+      const { rejected, message } = readPartialSuccess(answerOf(body), encoding, 'rejectedLogRecords');
+      return judgePartial(records.length, rejected, body.redact(message));
+    },
+    explain(body) {
+      const message = readStatusMessage(answerOf(body), encoding);
+      return message === undefined ? undefined : body.redact(message);
+    },
   };
+}
+
+function answerOf({ bytes, contentType }: AnswerBody): OtlpAnswer {
+  return { body: bytes, contentType };
 }
 
 const lifted = new Set(['message', 'trace_id', 'span_id', 'trace_flags']);
@@ -89,7 +99,7 @@ function logRecord(record: LogRecord, attributes: KeyValue[]): Record<string, un
   }
 }
 
-/** Ids are hexadecimal in OTLP's JSON, unlike other bytes; all zeros is no id. */
+/** Ids are hexadecimal text in fields as in OTLP's JSON; all zeros is no id. */
 function idOf(value: unknown, digits: number): string | undefined {
   if (typeof value !== 'string' || value.length !== digits) return undefined;
   return /^[0-9a-f]+$/i.test(value) && /[^0]/.test(value) ? value.toLowerCase() : undefined;
@@ -100,7 +110,7 @@ function anyValue(value: unknown, depth: number): AnyValue {
   if (typeof value === 'boolean') return { boolValue: value };
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value)) return { intValue: String(value) };
-    return { doubleValue: Number.isFinite(value) ? value : String(value) };
+    return { doubleValue: jsonDouble(value) };
   }
   if (typeof value !== 'object' || value === null) return {};
   if (depth === deepest) return { stringValue: JSON.stringify(value) };
@@ -122,19 +132,9 @@ function flatten(name: string, value: unknown, into: KeyValue[], depth: number):
  * The receiver says how many records it rejected, and not which; it must not be sent them again (OTLP 1.x, Partial Success). So
  * all of the batch is put aside with that note, rather than lose the ones that are meant.
  */
-export function judgePartial(count: number, body: string): Outcome {
-  if (body.trim() === '') return delivered;
-  let answer: { partialSuccess?: { rejectedLogRecords?: unknown; errorMessage?: unknown } | null } | null;
-  try {
-    answer = JSON.parse(body) as typeof answer;
-  } catch {
-    // 2xx says it all; some receivers answer with text.
-    return delivered;
-  }
-  const rejected = Number(answer?.partialSuccess?.rejectedLogRecords ?? 0);
-  if (!(rejected > 0)) return delivered;
-  const message = answer?.partialSuccess?.errorMessage;
-  const why = typeof message === 'string' ? message.slice(0, 1000) : 'no reason given';
+export function judgePartial(count: number, rejected: number, message: string): Outcome {
+  if (rejected === 0) return delivered;
+  const why = message === '' ? 'no reason given' : message;
   const reason = rejected >= count ? why : `${rejected} of ${count} records, it is not said which: ${why}`;
   return {
     kind: 'settled',

@@ -1,6 +1,7 @@
 import type { Pool } from 'undici';
 import type { Clock } from '../../../filter/define-filter.ts';
 import type { HttpOutputConfig } from '../config.ts';
+import { AnswerBody } from './answer-body.ts';
 import { Credentials } from './credentials.ts';
 import { Rotation } from './rotation.ts';
 import { WatchedFile } from './watched-file.ts';
@@ -11,7 +12,7 @@ export type Answer =
       readonly kind: 'response';
       readonly status: number;
       readonly retryAfter: string | undefined;
-      readonly body: string;
+      readonly body: AnswerBody;
     }
   /** The answer is larger than is read: `status` came, the rest is unknown. */
   | { readonly kind: 'too_long'; readonly status: number }
@@ -130,12 +131,12 @@ export class HttpTransport {
       }
       chunks.push(chunk);
     }
-    const retryAfter = headers['retry-after'];
+    const { 'retry-after': retryAfter, 'content-type': contentType } = headers;
     return {
       kind: 'response',
       status,
-      retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-      body: this.#credentials.redact(Buffer.concat(chunks).toString()),
+      retryAfter: first(retryAfter),
+      body: new AnswerBody(Buffer.concat(chunks), first(contentType), (text) => this.#credentials.redact(text)),
     };
   }
 
@@ -172,6 +173,10 @@ export class HttpTransport {
       old?.close().catch(() => {});
     }
   }
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> {

@@ -47,6 +47,7 @@ const stores: Record<string, () => Promise<Store>> = {
     };
   },
   otlp_http: async () => over('otlp_http', await startOtlpServer()),
+  otlp_http_json: async () => over('otlp_http', await startOtlpServer(), { encoding: 'json' }),
   loki: async () => over('loki', await startLokiServer()),
   http: async () => over('http', await startLinesServer()),
   async file() {
@@ -100,7 +101,7 @@ describe.each(Object.keys(stores))('the output %s', (kind) => {
     const { flush, store, delivery } = await deliverTo(kind);
     await flush();
     expect(store.server?.requests ?? []).toEqual([]);
-    expect(delivery.show().output.kind).toBe(kind);
+    expect(delivery.show().output.kind).toBe(store.output['kind']);
   });
 
   it('sends a lonely record after max_wait', async () => {
@@ -110,7 +111,7 @@ describe.each(Object.keys(stores))('the output %s', (kind) => {
   });
 });
 
-const remote = ['elasticsearch', 'otlp_http', 'loki', 'http'];
+const remote = ['elasticsearch', 'otlp_http', 'otlp_http_json', 'loki', 'http'];
 
 describe.each(remote)('the remote output %s', (kind) => {
   const troubles = [

@@ -108,15 +108,13 @@ describe('judgeBulk', () => {
 
 describe('judgePartial', () => {
   it.each([
-    ['', 0],
-    ['{}', 0],
-    ['ok', 0],
-    ['{"partialSuccess":{}}', 0],
-    ['{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"careful"}}', 0],
-    ['{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"bad"}}', 3],
-    ['{"partialSuccess":{"rejectedLogRecords":3}}', 3],
-  ])('puts aside after %j: %i', (body, expected) => {
-    const outcome = judgePartial(3, body);
+    [0, '', 0],
+    [0, 'careful', 0],
+    [1, 'bad', 3],
+    [3, '', 3],
+    [2 ** 53, '', 3],
+  ])('of %i that are rejected because of %j puts aside %i', (rejected, message, expected) => {
+    const outcome = judgePartial(3, rejected, message);
     expect(outcome).toMatchObject({ kind: 'settled', again: [] });
     expect(outcome.kind === 'settled' && outcome.rejected.length).toBe(expected);
   });
@@ -145,6 +143,7 @@ describe('a record', () => {
     expect(timestamp({ ...record, time: 1_700_000_000_123, nanos: 0 })).toBe('2023-11-14T22:13:20.123Z');
     expect(timestamp({ ...record, time: 1_700_000_000_123, nanos: 4567 })).toBe('2023-11-14T22:13:20.123004567Z');
     expect(unixNanos({ ...record, time: 1_700_000_000_123, nanos: 4567 })).toBe('1700000000123004567');
+    for (const time of [NaN, -1, 1e13, 1e21]) expect(unixNanos({ ...record, time, nanos: 5 })).toBe('5');
     expect(timestamp({ ...record, time: NaN })).toBe('1970-01-01T00:00:00.000Z');
   });
 

@@ -1,7 +1,9 @@
-import { appendFile, mkdir, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { DiskQueue } from '../../../../src/disk-queue/index.ts';
+import { HandedOut } from '../../../../src/logs/delivery/disk/handed-out.ts';
 import { makeRecords, messagesOf, startDelivery } from '../../../support/delivery-harness.ts';
 import { startLinesServer, type MessageStore } from '../../../support/log-stores.ts';
 
@@ -28,7 +30,7 @@ async function start(store: MessageStore, path: string, buffer: Record<string, u
 }
 
 async function segmentsOf(path: string): Promise<string[]> {
-  return (await readdir(path)).filter((name) => name.endsWith('.segment')).map((name) => join(path, name));
+  return (await readdir(path)).filter((name) => name.endsWith('.queue')).map((name) => join(path, name));
 }
 
 /** Leaves records in a buffer, as a process does that ends while the store is away. */
@@ -84,7 +86,7 @@ it('leaves out a torn end and a record that is not what was written, and deliver
   // The last byte of the first record's text; and the beginning of a fourth one.
   const file = await open(first, 'r+');
   const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
-  await file.write('#', 8 + buffer.readUInt32BE(0) - 1);
+  await file.write('#', 16 + buffer.readUInt32LE(0) - 1);
   await file.close();
   await appendFile(first, Buffer.from([0, 0, 1, 0, 1, 2, 3, 4, 5]));
   await store.up();
@@ -94,7 +96,7 @@ it('leaves out a torn end and a record that is not what was written, and deliver
   expect(lines.join('\n')).toContain('ends within a record {"bytes":9}');
 });
 
-it.each([1, 5, 8, 9, 40])('begins anew after a segment that was cut to %i bytes', async (size) => {
+it.each([1, 5, 16, 17, 40])('begins anew after a segment that was cut to %i bytes', async (size) => {
   const [store, path] = [await startLines(), await folder()];
   await leave(store, path, makeRecords(1));
   const [first = ''] = await segmentsOf(path);
@@ -103,6 +105,59 @@ it.each([1, 5, 8, 9, 40])('begins anew after a segment that was cut to %i bytes'
   const { offer } = await start(store, path);
   await offer(makeRecords(2, 'next'));
   await vi.waitFor(() => expect(store.messages).toEqual(['next 0', 'next 1']), 10_000);
+});
+
+it('leaves the files of another layout alone, says so, and takes records all the same', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  await writeFile(join(path, '000000000001.segment'), 'x');
+  const { offer, lines } = await start(store, path);
+  await offer(makeRecords(2));
+  await vi.waitFor(() => expect(store.messages).toEqual(['line 0', 'line 1']), 10_000);
+  expect(lines.join('\n')).toMatch(/left alone.*000000000001\.segment/);
+  expect(await readdir(path)).toContain('000000000001.segment');
+});
+
+it('puts a record aside that is too large for it, and acknowledges it in its turn', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  const { offer, acknowledged, metric, lines } = await start(store, path, { max_bytes: '1MiB' });
+  const [first, large, last] = makeRecords(3);
+  const records = [first!, { ...large!, fields: { message: 'x'.repeat(300_000) } }, last!];
+  await offer(records);
+  await vi.waitFor(() => expect(store.messages).toEqual(['line 0', 'line 2']), 10_000);
+  expect(acknowledged).toEqual(records);
+  expect(await metric('portico_logs_delivery_records_rejected_total')).toBe(1);
+  expect(lines.join('\n')).toContain('is larger than a quarter of max_bytes of the disk buffer');
+});
+
+it('leaves out what is whole and yet no record, and forgets it', async () => {
+  const [store, path] = [await startLines(), await folder()];
+  const ignore = () => {};
+  const queue = await DiskQueue.open(
+    { path, max_bytes: 1_048_576, when_full: 'block', sync_interval: 0 },
+    { dropped: ignore, damaged: ignore, torn: ignore, failed: ignore, full: ignore, foreign: ignore },
+  );
+  for (const text of ['null', '{', '[1,2,3]', '["a","b","c","d",5,6,7,{}]']) await queue.append(Buffer.from(text));
+  await queue.close();
+  const { offer, metric, flush, delivery } = await start(store, path);
+  await offer(makeRecords(1));
+  await flush();
+  expect(store.messages).toEqual(['line 0']);
+  expect(await metric('portico_logs_delivery_corrupt_records_total')).toBe(4);
+  expect(delivery.show().oldest_ms).toBe(0);
+});
+
+it('forgets records in their order although a slow file holds some of them up', () => {
+  const handedOut = new HandedOut();
+  const [one, two, three] = makeRecords(3);
+  for (const [at, record] of [one, two, three].entries()) handedOut.add(record!, at + 1);
+  handedOut.arrived([two!]);
+  expect(handedOut.settled).toBe(0);
+  handedOut.arrived([one!]);
+  expect(handedOut.settled).toBe(2);
+  handedOut.skip(4);
+  expect(handedOut.settled).toBe(2);
+  handedOut.arrived([three!]);
+  expect(handedOut.settled).toBe(4);
 });
 
 const long = (count: number, from = 0) =>

@@ -10,6 +10,7 @@ import { ownFamily, type OwnSample } from '../../../../src/metrics/own-family.ts
 import { createPush, pushSchema, type Push } from '../../../../src/metrics/push/index.ts';
 import { makeAuthority } from '../../../support/certificates.ts';
 import { folderOf } from '../../../support/folder-of.ts';
+import { decodeOtlp, encodeAnswer } from '../../../support/otlp-decoder.ts';
 import { startReceiver } from '../../../support/remote-write-receiver.ts';
 import { sourceDeps } from '../../../support/source-deps.ts';
 
@@ -240,15 +241,23 @@ describe('a push with credentials', () => {
 });
 
 describe('OTLP over HTTP', () => {
+  /** Takes either encoding, and answers in that of the request. */
   async function collector(answer: object = {}) {
     const bodies: unknown[] = [];
+    const types: unknown[] = [];
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        expect(request.headers).toMatchObject({ 'content-type': 'application/json', 'content-encoding': 'gzip' });
-        bodies.push(JSON.parse(gunzipSync(Buffer.concat(chunks)).toString()));
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+        expect(request.headers).toMatchObject({ 'content-encoding': 'gzip' });
+        const type = request.headers['content-type']!;
+        types.push(type);
+        const body = gunzipSync(Buffer.concat(chunks));
+        const inJson = type === 'application/json';
+        bodies.push(inJson ? JSON.parse(body.toString()) : decodeOtlp('ExportMetricsServiceRequest', body));
+        response
+          .writeHead(200, { 'content-type': type })
+          .end(inJson ? JSON.stringify(answer) : encodeAnswer('ExportMetricsServiceResponse', answer));
       });
     });
     onTestFinished(() => {
@@ -256,14 +265,21 @@ describe('OTLP over HTTP', () => {
       server.close();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/metrics`, bodies };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/metrics`, bodies, types };
   }
   const nanos = (milliseconds: number) => `${milliseconds}000000`;
   const text = (key: string, stringValue: string) => ({ key, value: { stringValue } });
 
-  it('makes sums, gauges, histograms and summaries', async () => {
-    const { url, bodies } = await collector();
-    const { offer } = await pushTo(url, { protocol: 'otlp_http', external_labels: { service_name: 'shop' } });
+  it.each([
+    ['protobuf unless told otherwise', {}, 'application/x-protobuf'],
+    ['JSON', { encoding: 'json' }, 'application/json'],
+  ])('makes sums, gauges, histograms and summaries, in %s', async (_encoding, options, type) => {
+    const { url, bodies, types } = await collector();
+    const { offer } = await pushTo(url, {
+      protocol: 'otlp_http',
+      external_labels: { service_name: 'shop' },
+      ...options,
+    });
     const histogram = ownFamily('histogram', 'took', 'Took.', [
       [['path', '/', 'le', '0.1'], 2, '_bucket'],
       [['path', '/', 'le', '1'], 5, '_bucket'],
@@ -279,7 +295,8 @@ describe('OTLP over HTTP', () => {
     const gauge = ownFamily('gauge', 'depth', 'Depth.', [[[], 'NaN']]);
     await offer([requests([['code', '200'], 5]), gauge, histogram, summary], at);
     await until(() => bodies.length).toBe(1);
-    const head = { attributes: [], timeUnixNano: nanos(at) };
+    expect(types).toEqual([type]);
+    const head = { ...(type === 'application/json' && { attributes: [] }), timeUnixNano: nanos(at) };
     const start = { startTimeUnixNano: nanos(at) };
     expect(bodies[0]).toEqual({
       resourceMetrics: [
@@ -334,12 +351,35 @@ describe('OTLP over HTTP', () => {
     });
   });
 
-  it('counts points that the receiver has refused', async () => {
-    const { url, bodies } = await collector({ partialSuccess: { rejectedDataPoints: '3', errorMessage: 'too old' } });
-    const { offer, deps } = await pushTo(url, { protocol: 'otlp_http' });
-    await offer([requests([[], 5])]);
-    await until(() => deps.stats.render()).toContain('portico_metrics_push_rejected_points_total{output="out"} 3');
+  it.each([
+    ['protobuf', '3', 3],
+    ['json', '3', 3],
+    ['protobuf', '9223372036854775807', 4],
+    ['json', '9223372036854775807', 4],
+    ['protobuf', '-1', 0],
+  ])('counts points that the receiver has refused, in %s: %s', async (encoding, rejectedDataPoints, counted) => {
+    const { url, bodies } = await collector({ partialSuccess: { rejectedDataPoints, errorMessage: 'too old' } });
+    const { offer, deps } = await pushTo(url, { protocol: 'otlp_http', encoding });
+    await offer([requests(...['a', 'b', 'c', 'd'].map((code): [string[], number] => [['code', code], 5]))]);
+    await until(() => deps.stats.render()).toContain('portico_metrics_push_samples_total{output="out"} 4');
+    expect(await deps.stats.render()).toContain(
+      `portico_metrics_push_rejected_points_total{output="out"} ${counted}\n`,
+    );
     expect(bodies).toHaveLength(1);
+  });
+
+  it.each(['protobuf', 'json'])('has whole counts in %s, whatever the app says', async (encoding) => {
+    const { url, bodies } = await collector();
+    const { offer } = await pushTo(url, { protocol: 'otlp_http', encoding });
+    const histogram = ownFamily('histogram', 'took', 'Took.', [
+      [['le', '1'], 2.4, '_bucket'],
+      [['le', '+Inf'], '1e300', '_bucket'],
+      [[], 'NaN', '_sum'],
+      [[], 2.6, '_count'],
+    ]);
+    await offer([histogram], at);
+    await until(() => bodies.length).toBe(1);
+    expect(JSON.stringify(bodies[0])).toContain('"count":"3","sum":"NaN","bucketCounts":["2","18446744073709551615"]');
   });
 
   it('says anew when counting began after a counter has gone back, and when a series has ended', async () => {

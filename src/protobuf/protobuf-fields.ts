@@ -1,4 +1,7 @@
-import { LineFault } from './fault.ts';
+/** Bytes that are no message. */
+export class ProtobufFault extends Error {
+  override readonly name = 'ProtobufFault';
+}
 
 /** A field of a protobuf message as it is on the wire (protobuf.dev, encoding). */
 export type ProtobufField =
@@ -8,7 +11,7 @@ export type ProtobufField =
 
 /**
  * The fields of a message in their order; those of 32 bits, which no message of ours has, are skipped.
- * @throws LineFault when it is no message
+ * @throws ProtobufFault when it is no message
  */
 export function* protobufFields(message: Buffer): Generator<ProtobufField> {
   let at = 0;
@@ -33,7 +36,7 @@ export function* protobufFields(message: Buffer): Generator<ProtobufField> {
     } else if (kind === 5) {
       at += 4;
     } else {
-      throw new LineFault(`has a field of the wire type ${kind}`);
+      throw new ProtobufFault(`has a field of the wire type ${kind}`);
     }
   }
   if (at > message.length) throw truncated();
@@ -47,7 +50,7 @@ export function readVarint(bytes: Buffer, start: number): [value: bigint, after:
     value |= BigInt(byte & 0x7f) << BigInt(7 * (at - start));
     if (byte < 0x80) return [BigInt.asUintN(64, value), at + 1];
   }
-  if (bytes.length - start >= 10) throw new LineFault('has a number of more than 64 bits');
+  if (bytes.length - start >= 10) throw new ProtobufFault('has a number of more than 64 bits');
   return undefined;
 }
 
@@ -56,6 +59,6 @@ function need(read: [bigint, number] | undefined): [bigint, number] {
   return read;
 }
 
-function truncated(): LineFault {
-  return new LineFault('ends in the middle of a field');
+function truncated(): ProtobufFault {
+  return new ProtobufFault('ends in the middle of a field');
 }
