@@ -3,7 +3,7 @@ import { escape } from '../../../src/conformance/case-file.ts';
 import { isWireFault } from '../../../src/http1/index.ts';
 import { normalizePath } from '../../../src/listener/normalize-path.ts';
 import { Random } from '../../support/random.ts';
-import { answered, Lanes } from './lanes.ts';
+import { answered, Lanes, refused } from './lanes.ts';
 import { parseHead } from './parse.ts';
 import { seed } from './seed.ts';
 
@@ -127,14 +127,17 @@ describe('a request target', () => {
     it('reaches the app in that spelling, or not at all', async () => {
       const random = new Random(seed);
       const sample = [...random.sample([...withEveryByte()], 250), ...paths(random, 150)];
+      const atTheApp = sample.map((target) => {
+        const normalized = /^[!-~]+$/.test(target) ? normalizePath(target, 'reject') : { refused: 'bytes' };
+        return 'path' in normalized ? [normalized.path] : [];
+      });
       const observed = await lanes.observeAll(
         sample.map((target) => Buffer.from(`GET ${target} HTTP/1.1\r\nHost: t\r\n\r\n`, 'latin1')),
-        () => answered,
+        (index) => (atTheApp[index]!.length === 0 ? refused : answered),
       );
       const wrong = sample.flatMap((target, index) => {
         const seen = observed[index]!;
-        const normalized = /^[!-~]+$/.test(target) ? normalizePath(target, 'reject') : { refused: 'bytes' };
-        const wanted = 'path' in normalized ? [normalized.path] : [];
+        const wanted = atTheApp[index]!;
         const got = seen.requests.map((request) => request.target);
         let why = lanes.wrongAtTheApp(seen);
         if (JSON.stringify(got) !== JSON.stringify(wanted))
