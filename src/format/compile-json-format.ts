@@ -1,7 +1,7 @@
 import type { Exchange } from '../http/index.ts';
 import { quoteJson } from './escape.ts';
 import { parseFormat, type ParseOptions, type Piece } from './parse-format.ts';
-import type { ReadValue } from './value.ts';
+import type { ReadValue, Value } from './value.ts';
 
 /** A JSON value whose texts may contain command operators. */
 export type JsonFormat =
@@ -22,8 +22,8 @@ export function compileJsonFormat(format: JsonFormat, options: ParseOptions = {}
 /** Flattens the tree: what remains is text that never changes, and between it the values. */
 class Parts {
   readonly #options: ParseOptions;
-  readonly #before: string[] = [];
-  readonly #values: ((exchange: Exchange) => string)[] = [];
+  readonly #pieces: ((exchange: Exchange) => string)[] = [];
+  /** What never changes, since the last piece. */
   #text = '';
 
   constructor(options: ParseOptions) {
@@ -51,12 +51,11 @@ class Parts {
   }
 
   writer(): (exchange: Exchange) => string {
-    const before = this.#before;
-    const values = this.#values;
+    const pieces = this.#pieces;
     const after = this.#text;
     return function formatJson(exchange) {
       let text = '';
-      for (let at = 0; at < values.length; at++) text += before[at]! + values[at]!(exchange);
+      for (let at = 0; at < pieces.length; at++) text += pieces[at]!(exchange);
       return text + after;
     };
   }
@@ -73,25 +72,30 @@ class Parts {
       this.#text += quoteJson(only);
       return;
     }
-    this.#before.push(this.#text);
+    this.#pieces.push(pieces.length === 1 ? typed(this.#text, only as ReadValue) : mixed(this.#text, pieces));
     this.#text = '';
-    this.#values.push(pieces.length === 1 ? typed(only as ReadValue) : mixed(pieces));
   }
 }
 
-function typed(read: ReadValue): (exchange: Exchange) => string {
+function typed(before: string, read: ReadValue): (exchange: Exchange) => string {
+  // Most values are those of the line before: names of routes and endpoints, methods, user agents. So is their text.
+  let last: Value;
+  let text = `${before}null`;
   return (exchange) => {
     const value = read(exchange);
-    if (value === undefined) return 'null';
-    return typeof value === 'number' ? String(value) : quoteJson(value);
+    if (value === last) return text;
+    last = value;
+    if (value === undefined) text = `${before}null`;
+    else text = before + (typeof value === 'number' ? String(value) : quoteJson(value));
+    return text;
   };
 }
 
-function mixed(pieces: readonly Piece[]): (exchange: Exchange) => string {
+function mixed(before: string, pieces: readonly Piece[]): (exchange: Exchange) => string {
   return (exchange) => {
     let text = '';
     for (const piece of pieces) text += typeof piece === 'string' ? piece : (piece(exchange) ?? '-');
-    return quoteJson(text);
+    return before + quoteJson(text);
   };
 }
 

@@ -3,15 +3,20 @@ export type FormatTime = (milliseconds: number) => string;
 
 /** ISO 8601 with milliseconds in UTC: `2026-01-02T03:04:05.678Z`. Only the last three digits change within a second. */
 export function isoTime(): FormatTime {
+  let last = NaN;
+  let text = '';
   let second = NaN;
   let prefix = '';
   return (milliseconds) => {
+    if (milliseconds === last) return text;
+    last = milliseconds;
     const whole = Math.floor(milliseconds / 1000);
     if (whole !== second) {
       second = whole;
       prefix = new Date(whole * 1000).toISOString().slice(0, 20);
     }
-    return `${prefix}${padded(Math.floor(milliseconds) - whole * 1000, 3)}Z`;
+    text = `${prefix}${padded(Math.floor(milliseconds) - whole * 1000, 3)}Z`;
+    return text;
   };
 }
 
