@@ -234,8 +234,7 @@ export class WorkerGroup implements Lifecycle {
   async #grant(link: WorkerLink, wish: SocketWish): Promise<void> {
     const { socket, key } = wish;
     if (!('open' in wish)) {
-      await this.#sockets.letGo(link, key);
-      return link.give({ socket });
+      return link.give({ socket, last: await this.#sockets.letGo(link, key) });
     }
     try {
       const { handle, address } = await this.#sockets.open(link, key, wish.open);
