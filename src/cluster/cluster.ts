@@ -9,6 +9,7 @@ import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, type Resolve } from './discovery.ts';
 import { resolveWith, systemResolve } from './dns-resolve.ts';
+import { localResolve } from './local-resolve.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerReason, type BreakerState } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
@@ -81,6 +82,14 @@ export interface ClusterView {
 /** @throws ConfigError with paths below the cluster, when a file of its `tls` cannot be used */
 export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster {
   return new Cluster(config, deps);
+}
+
+function resolveAs({ resolvers, refresh_rate }: ClusterConfig['dns']): Resolve {
+  if (resolvers !== undefined && resolvers !== 'system') return resolveWith(resolvers);
+  // Elsewhere resolv.conf is not all there is to know.
+  return resolvers === 'system' || process.platform !== 'linux'
+    ? systemResolve
+    : localResolve({ refreshRate: refresh_rate });
 }
 
 const isHealthy = ({ healthy }: Endpoint): boolean => healthy;
@@ -178,7 +187,7 @@ export class Cluster implements UpstreamCluster {
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
       dns: config.dns,
-      resolve: deps.resolve ?? (config.dns.resolvers === undefined ? systemResolve : resolveWith(config.dns.resolvers)),
+      resolve: deps.resolve ?? resolveAs(config.dns),
       onChange: (found) => this.#replaceEndpoints(found),
       onHealth: (host, error) => {
         if (error === undefined) deps.log.info(`${host} can be resolved again`, { cluster: config.name });
