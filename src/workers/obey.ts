@@ -34,7 +34,7 @@ export function obey(): void {
     });
     const stats = new Stats();
     surviveErrors({ stats, log });
-    ceilings = new WorkerCeilings({ worker, workers }, (news) => process.send!(news));
+    ceilings = new WorkerCeilings({ worker, workers }, (news) => process.send!(news, undefined, undefined, () => {}));
     server = await Server.start(loaded, {
       log,
       stats,
