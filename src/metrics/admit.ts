@@ -51,7 +51,8 @@ export function admitWith({ added, clash, relabel, limits }: AdmitOptions): Admi
 function check(series: Series, { labels, labelNameLength, labelValueLength }: LabelLimits): void {
   const count = series.labels.length / 2;
   if (count > labels) throw new ScrapeRefused('label_limit', `${series.name} has ${count} labels, more than ${labels}`);
-  for (const [at, text] of series.labels.entries()) {
+  for (let at = 0; at < series.labels.length; at++) {
+    const text = series.labels[at]!;
     const most = at % 2 === 0 ? labelNameLength : labelValueLength;
     if (text.length <= most) continue;
     const what = at % 2 === 0 ? 'a label name' : `a value of label ${series.labels[at - 1]!}`;

@@ -13,8 +13,13 @@ const renderers: Readonly<Record<ExpositionFormat, (families: readonly MetricFam
   protobuf: renderProtobuf,
 };
 
+/** A page is made as it is taken. */
+export interface PageReply extends AdminReply {
+  readonly body: Iterable<Uint8Array>;
+}
+
 /** The page in the format that the scraper asked for. */
-export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {
+export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): PageReply {
   const { format, escaping, contentType } = negotiate(headers['accept']?.join(','));
   const escaped = escapeFamilies(families, escaping);
   return {
