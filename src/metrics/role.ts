@@ -9,6 +9,7 @@ import { buildSources, type Sources } from './build-sources.ts';
 import { buildTargets } from './build-targets.ts';
 import { Collector, type Collected } from './collector.ts';
 import { metricsSchema, type MetricsConfig } from './config.ts';
+import { reducedHistograms } from './native-histograms.ts';
 import { PageGarbage } from './page-garbage.ts';
 import { pageReply } from './page-reply.ts';
 import type { Push } from './push/index.ts';
@@ -49,6 +50,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   #labels: () => ReadonlyMap<string, string>;
   readonly #push: Push | undefined;
   readonly #garbage = new PageGarbage(collectAll);
+  readonly #reduced: (count: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
   #pushClosed: Promise<void> | undefined;
@@ -67,6 +69,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     const { log, stats, clock } = parts;
     const collectorParts = { log: log.child('metrics'), stats, clock, scrapeStats: scrapeStats(stats, instance) };
     this.#collector = new Collector(collectorParts, this.#collected());
+    this.#reduced = reducedHistograms(stats, log);
     this.endpoints = [this.#page()];
     this.#keepScraping();
     this.#keepPushing();
@@ -132,7 +135,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
         const patience = headers['x-prometheus-scrape-timeout-seconds']?.[0];
         const budget = scrapeBudget(patience, this.#config.scrape_timeout_offset);
         const snapshot = this.#last ?? (await this.#collector.collect(budget));
-        const reply = pageReply(snapshot, headers);
+        const { reducedHistograms: reduced, ...reply } = pageReply(snapshot, headers);
+        this.#reduced(reduced);
         return { ...reply, body: this.#garbage.after(reply.body, snapshot.families) };
       },
     };
