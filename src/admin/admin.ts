@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
+import { http } from '../node-http.ts';
 import type { Address } from '../options/index.ts';
 import { answer } from './answer.ts';
 import type { AdminConfig } from './config.ts';
@@ -36,7 +37,7 @@ const patience = 1000;
  * at its limit, and because whoever can reach it should gain little from it.
  */
 export function createAdmin<View extends AdminView>(config: AdminConfig, { view, endpoints }: AdminDeps<View>): Admin {
-  const server = createServer({
+  const server = http.createServer({
     maxHeaderSize: 8 * 1024,
     headersTimeout: 5000,
     requestTimeout: 10_000,
