@@ -40,10 +40,11 @@ export function admitWith({ added, clash, relabel, limits }: AdmitOptions): Admi
     // A rule made it a name that no metric has: nobody could read it.
     if (name === '' || (name !== raw.name && !isLegacyMetricName(name))) return undefined;
     const flat: string[] = [];
-    for (const [label, value] of labels) {
+    // By callback: a pair made for each label would be a tenth of the garbage that a page of new series leaves behind.
+    labels.forEach((value, label) => {
       // Names with two underscores are for the rules among themselves, unless the app wrote them.
       if (!label.startsWith('__') || labelValue(raw.labels, label) !== undefined) flat.push(label, value);
-    }
+    });
     return new Series(name, flat);
   }
 }
