@@ -1,4 +1,4 @@
-import { collectAll } from '../collect-garbage.ts';
+import { collectAndShrink } from '../collect-garbage.ts';
 import { parseConfig } from '../config/index.ts';
 import { ConfigError } from '../options/index.ts';
 import { createProcessLog } from '../process-log.ts';
@@ -42,7 +42,7 @@ export function obey(): void {
       stats,
       worker: { openSocket: sockets.open, peers: peers.of, ceilings },
     });
-    collectAll();
+    collectAndShrink();
     optimise();
     return { listening: server.listening() };
   }
