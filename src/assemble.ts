@@ -33,6 +33,8 @@ export interface AssembleParts {
   readonly openSocket?: ListenerDependencies['openSocket'];
   /** How filters talk to those of other workers; left out, there are none. */
   readonly peers?: FilterDependencies['peers'];
+  /** How ceilings of clusters are shared with other workers; left out, there are none. */
+  readonly ceilings?: ClusterDeps['ceilings'];
 }
 
 /** Everything that a configuration asks for. */

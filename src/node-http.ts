@@ -1,5 +1,7 @@
+import type * as NodeHttp from 'node:http';
+
 /**
- * node:http, not imported: an import reads each of a module's exports, and reading `WebSocket` of this one loads the undici that
- * Node.js carries, 16 MB.
+ * `node:http`, for whoever serves or asks in a process that is to stay small. An `import` of it reads all its exports, and for
+ * `WebSocket` and its like among them Node.js loads undici: 16 MB that nobody uses.
  */
-export const http = process.getBuiltinModule('node:http');
+export const http: typeof NodeHttp = process.getBuiltinModule('node:http');

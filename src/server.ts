@@ -38,7 +38,7 @@ export interface ServerOptions {
   readonly http1?: AssembleParts['http1'];
   readonly connect?: AssembleParts['connect'];
   /** It is one of several: whoever started it has the admin, follows the configuration, and gives out the sockets. */
-  readonly worker?: Required<Pick<AssembleParts, 'openSocket' | 'peers'>>;
+  readonly worker?: Required<Pick<AssembleParts, 'openSocket' | 'peers' | 'ceilings'>>;
 }
 
 /** The text of a configuration that somebody else has read, for all who shall have the same. */

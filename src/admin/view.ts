@@ -47,6 +47,8 @@ export interface EndpointView {
 export interface CeilingView {
   readonly used: number;
   readonly most: number;
+  /** `most` is that of all workers together, and the same in all of them. */
+  readonly shared?: boolean;
 }
 
 export interface ListenerView {

@@ -73,12 +73,12 @@ export async function assembleRouting(
       units.set(config.name, before);
       continue;
     }
-    const { stats, clock, random, connect } = parts;
+    const { stats, clock, random, connect, ceilings } = parts;
     const log = parts.log.child(`cluster ${config.name}`);
     const connection = connect === undefined ? {} : { connection: connect };
     const cluster = await collect(
       faults,
-      () => createCluster(config, { stats, clock, random, log, resolvePath, ...connection }),
+      () => createCluster(config, { stats, clock, random, log, resolvePath, ceilings, ...connection }),
       path,
     );
     if (cluster === undefined) continue;

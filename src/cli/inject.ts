@@ -1,5 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { replaceFile } from '../files/replace-file.ts';
 import { defaultInjectOptions, type InjectOptions } from '../inject/options.ts';
 import { allRoles, type Role } from '../inject/role.ts';
 import { complain, type Command, type CommandArguments } from './command.ts';
@@ -55,7 +56,7 @@ export const inject: Command = {
       const { text: result, notes } =
         args['remove'] === true ? { text: removeInjection(text), notes: [] } : injectInto(text, options);
       if (args['output'] === '-') process.stdout.write(result);
-      else await writeFile(args['output'] as string, result);
+      else await replaceFile(args['output'] as string, result);
       notes.forEach(complain);
       return 0;
     } catch (error) {

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { collectAll } from '../collect-garbage.ts';
+import { collectAndShrink } from '../collect-garbage.ts';
 import type { ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
 import { surviveErrors } from '../survive-errors.ts';
@@ -30,7 +30,7 @@ export function untilSignalled(
   // Now, because a process that is killed writes nothing.
   flushCompileCache();
   // Now, because there is hardly anybody yet who would wait for it.
-  collectAll();
+  collectAndShrink();
   optimise();
   const report = surviveErrors(server);
   return new Promise((resolve) => {

@@ -26,6 +26,8 @@ export interface ClusterStats {
   readonly held: GaugeHandle;
   readonly heldTotal: Readonly<Record<HoldResult, CounterHandle>>;
   checked(good: boolean): void;
+  /** What may be under way at a time, of all processes together. */
+  ceiling(ceiling: Ceiling, most: number): void;
   readonly healthy: GaugeHandle;
   readonly panic: GaugeHandle;
 }
@@ -65,6 +67,12 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
   const idleTimeout = gauge(
     'idle_timeout_seconds',
     'After how long without use a connection is not used again; 0 is no limit.',
+    'max',
+  );
+  const ceilings = stats.gauge(
+    'portico_cluster_ceiling',
+    'What `circuit_breakers` allow at a time, of all workers together.',
+    ['cluster', 'ceiling'],
     'max',
   );
   const held = stats.counter(
@@ -127,6 +135,7 @@ export function createClusterStats(stats: Stats, cluster: string): ClusterStats 
       overflow: held.with({ cluster, result: 'overflow' }),
       cancelled: held.with({ cluster, result: 'cancelled' }),
     },
+    ceiling: (ceiling, most) => ceilings.with({ cluster, ceiling }).set(most),
     checked: (good) => (good ? checksGood : checksBad).add(),
     healthy: gauge('endpoints_healthy', 'Endpoints that are neither ejected nor found unhealthy.', 'min'),
     panic: gauge('panic', '1 while health is ignored because too few endpoints are healthy.', 'max'),

@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import { UpstreamError, type Upgrade } from '../http/index.ts';
 import type { Stats } from '../stats/index.ts';
 import type { Attempt, Outcome, UpstreamCluster } from './attempt.ts';
-import { createCircuitBreakers, type Ceiling, type CircuitBreakers } from './circuit-breakers.ts';
+import type { CeilingShares } from './ceiling-share.ts';
+import { createCircuitBreakers, type Allowance, type Ceiling, type CircuitBreakers } from './circuit-breakers.ts';
 import { createClusterStats, type ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig, OutlierDetectionConfig } from './config.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { Discovery, type Resolve } from './discovery.ts';
 import { resolveWith, systemResolve } from './dns-resolve.ts';
+import { localResolve } from './local-resolve.ts';
 import { Endpoint, type Found } from './endpoint.ts';
 import { ErrorRateBreaker, type BreakerReason, type BreakerState } from './error-rate-breaker.ts';
 import { HealthChecker } from './health-checker.ts';
@@ -15,6 +17,7 @@ import type { ProbeResult } from './health-probe/probe.ts';
 import { afterCheck } from './health-state.ts';
 import { HoldQueue } from './hold-queue.ts';
 import { IdleLimit } from './idle-limit.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { slowStartFactor } from './slow-start.ts';
 import { loadBalancers, type LoadBalancer } from './load-balancer/index.ts';
 import { afterInterval, afterResult } from './outlier-detection.ts';
@@ -38,10 +41,19 @@ export interface ClusterDeps {
   readonly log: ClusterLog;
   /** Makes a relative path of the configuration absolute. Default: as it stands. */
   readonly resolvePath?: (path: string) => string;
+  /** Where ceilings are shared with other processes; left out, there are none. */
+  readonly ceilings?: CeilingShares | undefined;
   /** Default: ask the system. */
   readonly resolve?: Resolve;
   /** Speaks HTTP on an open socket. Default: Portico's own HTTP/1.1; tests compare it with others. */
   readonly connection?: (socket: Socket, options: Http1ConnectionOptions) => UpstreamConnection;
+}
+
+/** A ceiling and what is taken of it here; `shared` when `most` is that of several processes together. */
+interface CeilingView {
+  readonly used: number;
+  readonly most: number;
+  readonly shared?: boolean;
 }
 
 /** What GET /clusters shows. Plain data. */
@@ -62,13 +74,21 @@ export interface ClusterView {
   /** Health is ignored because too few endpoints are healthy. */
   readonly panic: boolean;
   readonly hold: { readonly state: 'open' | 'holding' | 'releasing' | 'off'; readonly waiting: number };
-  readonly circuit_breakers: Readonly<Record<Ceiling, { readonly used: number; readonly most: number }>>;
+  readonly circuit_breakers: Readonly<Record<Ceiling, CeilingView>>;
   readonly idle_connections: number;
 }
 
 /** @throws ConfigError with paths below the cluster, when a file of its `tls` cannot be used */
 export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster {
   return new Cluster(config, deps);
+}
+
+function resolveAs({ resolvers, refresh_rate }: ClusterConfig['dns']): Resolve {
+  if (resolvers !== undefined && resolvers !== 'system') return resolveWith(resolvers);
+  // Elsewhere resolv.conf is not all there is to know.
+  return resolvers === 'system' || process.platform !== 'linux'
+    ? systemResolve
+    : localResolve({ refreshRate: refresh_rate });
 }
 
 const isHealthy = ({ healthy }: Endpoint): boolean => healthy;
@@ -104,15 +124,18 @@ export class Cluster implements UpstreamCluster {
     this.#deps = deps;
     this.#now = () => deps.clock.monotonic();
     const stats = (this.#stats = createClusterStats(deps.stats, config.name));
-    this.#breakers = createCircuitBreakers(
-      config.circuit_breakers,
-      (ceiling, by) => {
+    this.#breakers = createCircuitBreakers(config.circuit_breakers, {
+      changed: (ceiling, by) => {
         if (ceiling === 'max_connections') stats.connections.add(by);
         else if (ceiling === 'max_pending_requests') stats.pending.add(by);
         else if (ceiling === 'max_requests') stats.active.add(by);
       },
-      this.#now,
-    );
+      now: this.#now,
+      ...(deps.ceilings === undefined ? {} : { shared: { cluster: config.name, ceilings: deps.ceilings } }),
+    });
+    for (const [ceiling, { most }] of Object.entries(this.#breakers) as [Ceiling, CeilingView][]) {
+      if (ceiling !== 'max_retries' || config.circuit_breakers.max_retries !== undefined) stats.ceiling(ceiling, most);
+    }
     if (config.error_rate_breaker !== undefined) {
       this.#errorRate = new ErrorRateBreaker(config.name, config.error_rate_breaker, (state, reason) => {
         stats.breakerState(state, reason);
@@ -163,7 +186,7 @@ export class Cluster implements UpstreamCluster {
     this.#discovery = new Discovery({
       endpoints: config.endpoints,
       dns: config.dns,
-      resolve: deps.resolve ?? (config.dns.resolvers === undefined ? systemResolve : resolveWith(config.dns.resolvers)),
+      resolve: deps.resolve ?? resolveAs(config.dns),
       onChange: (found) => this.#replaceEndpoints(found),
       onHealth: (host, error) => {
         if (error === undefined) deps.log.info(`${host} can be resolved again`, { cluster: config.name });
@@ -181,7 +204,8 @@ export class Cluster implements UpstreamCluster {
     }
     let timer: NodeJS.Timeout | undefined;
     const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, connect_timeout)));
-    const known = this.#discovery.start().then(() => {
+    const joined = Object.values(this.#breakers).map((ceiling: Allowance | RetryBudget) => ceiling.join());
+    const known = Promise.all([this.#discovery.start(), ...joined]).then(() => {
       this.#started = true;
       return this.#checkHealth();
     });
@@ -198,6 +222,7 @@ export class Cluster implements UpstreamCluster {
     this.#checkers.clear();
     this.#errorRate?.close();
     this.#pool.close();
+    for (const ceiling of Object.values(this.#breakers) as (Allowance | RetryBudget)[]) ceiling.close();
   }
 
   send(attempt: Attempt, done: Outcome): void {
@@ -219,7 +244,8 @@ export class Cluster implements UpstreamCluster {
 
   show(): ClusterView {
     const { max_connections, max_pending_requests, max_requests, max_retries } = this.#breakers;
-    const ceiling = ({ used, most }: { used: number; most: number }) => ({ used, most });
+    const ceiling = ({ used, most, shared }: CeilingView) =>
+      shared === true ? { used, most, shared } : { used, most };
     return {
       name: this.name,
       lb_policy: this.#config.lb_policy,

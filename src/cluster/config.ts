@@ -246,13 +246,19 @@ const resolverAddress = v.pipe(
 const dnsSchema = v.strictObject({
   resolvers: v.optional(
     doc(
-      'Name servers to ask, `address` or `address:port`, instead of the system. The TTL of an answer then says when it is asked for again (after 1s to 5m), and slow name servers hold up nobody else; but `/etc/hosts` and search domains do not count, so names must be complete.',
-      v.pipe(v.array(resolverAddress), v.minLength(1, 'must list at least one name server')),
+      'Whom to ask. Default: `/etc/hosts`, then the name servers and search domains of `/etc/resolv.conf`, then, for names that they do not know, the system. A list of name servers, `address` or `address:port`, takes their place: the TTL of an answer then says when it is asked for again (after 1s to 5m), and names must be complete. `system` leaves it to `getaddrinfo` of the system, which can look up two names at a time.',
+      v.union(
+        [v.literal('system'), v.pipe(v.array(resolverAddress), v.minLength(1, 'must list at least one name server'))],
+        (issue) =>
+          typeof issue.input === 'string'
+            ? `must be system, or a list of name servers such as [10.96.0.10], not ${JSON.stringify(issue.input)}`
+            : 'must be system, or a list of name servers such as [10.96.0.10]',
+      ),
     ),
   ),
   refresh_rate: v.optional(
     doc(
-      'How often host names are resolved again: after an error, and where no TTL is known.',
+      'How often host names are resolved again: after an error, and unless a TTL says sooner; with a list of `resolvers`, where no TTL is known.',
       durationAtLeast(100, '100ms'),
     ),
     '5s',

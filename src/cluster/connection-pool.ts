@@ -129,6 +129,9 @@ export class ConnectionPool {
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
+    const { max_connections: connections } = options.breakers;
+    connections.onRoom = () => this.#wake();
+    connections.onNeed = () => void this.#makeRoom();
   }
 
   get idle(): number {
@@ -263,13 +266,17 @@ export class ConnectionPool {
     const { max_connections: connections } = this.#options.breakers;
     const place = connections.take();
     if (place !== undefined) return place;
-    for (const oldest of this.#idle) {
-      oldest.connection.destroy();
-      this.#forget(oldest);
-      this.#places.get(oldest.connection)?.release();
-      return connections.take();
-    }
-    return undefined;
+    return this.#makeRoom() ? connections.take() : undefined;
+  }
+
+  /** Closes the connection that has been idle for longest, if there is one. */
+  #makeRoom(): boolean {
+    const [oldest] = this.#idle;
+    if (oldest === undefined) return false;
+    oldest.connection.destroy();
+    this.#forget(oldest);
+    this.#places.get(oldest.connection)?.release();
+    return true;
   }
 
   #open(wish: Wish, place: Permit): void {

@@ -1,16 +1,17 @@
 import dns from 'node:dns';
 import { networkInterfaces } from 'node:os';
 import type { Resolve, ResolvedAddress } from './discovery.ts';
+import { Turns } from './turns.ts';
 
-/** Asks the system. Names other than localhost get no IPv6 addresses on a machine that has none itself. */
+/** The system's lookups may take long, each in one of the four threads in which files are read too. */
+const lookups = new Turns(2);
+
+/** Asks the system, for two names at a time. Names other than localhost get no IPv6 addresses on a machine that has none itself. */
 export const systemResolve: Resolve = async (host, family) => {
   const local = host === 'localhost' || host.endsWith('.localhost');
-  const answer = await dns.promises.lookup(host, {
-    all: true,
-    family,
-    hints: local ? 0 : dns.ADDRCONFIG,
-    order: 'verbatim',
-  });
+  const answer = await lookups.take(() =>
+    dns.promises.lookup(host, { all: true, family, hints: local ? 0 : dns.ADDRCONFIG, order: 'verbatim' }),
+  );
   return answer.map((one) => ({ address: one.address, family: one.family === 6 ? 6 : 4 }));
 };
 
@@ -18,20 +19,21 @@ export const systemResolve: Resolve = async (host, family) => {
  * Milliseconds until a name server is asked again, and how often. c-ares waits less where answers have come fast, from 250
  * ms on, and twice as long each time: so it takes six times until one that has become slow has its five seconds.
  */
-const patience = { timeout: 3000, maxTimeout: 8000, tries: 6 };
+export const patience = { timeout: 3000, maxTimeout: 8000, tries: 6 };
 
 /**
  * Asks name servers itself. Unlike the system this knows for how long an answer is good, and takes none of the few
  * threads in which the system's lookups wait for each other.
  * @param servers `address` or `address:port`, asked in this order until one answers
+ * @param waits milliseconds until one is asked again, at first and at most, and how often
  */
-export function resolveWith(servers: readonly string[]): Resolve {
+export function resolveWith(servers: readonly string[], waits: typeof patience = patience): Resolve {
   /** One for each name: how fast some are answered must not shorten the wait for others. */
   const resolvers = new Map<string, dns.promises.Resolver>();
   function resolverOf(host: string): dns.promises.Resolver {
     let resolver = resolvers.get(host);
     if (resolver === undefined) {
-      resolver = new dns.promises.Resolver(patience);
+      resolver = new dns.promises.Resolver(waits);
       resolver.setServers(servers);
       resolvers.set(host, resolver);
     }
@@ -57,7 +59,7 @@ export function resolveWith(servers: readonly string[]): Resolve {
 }
 
 /** As `getaddrinfo` with AI_ADDRCONFIG sees it (RFC 3493 §6.1): addresses that this machine cannot reach are none. */
-function reachesIpv6(): boolean {
+export function reachesIpv6(): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some(({ family, internal, address }) => family === 'IPv6' && !internal && !address.startsWith('fe80:')),
   );

@@ -195,7 +195,8 @@ function full(): UpstreamError {
   return new UpstreamError(503, 'UO', 'upstream_hold_overflow', { untouched: true, retryAfter: 1 });
 }
 
-function gone(reason: Error): UpstreamError {
+/** The client has left, or time is up. */
+export function gone(reason: Error): UpstreamError {
   if (reason instanceof UpstreamError) return reason;
   return new UpstreamError(503, 'DC', 'downstream_remote_disconnect', { untouched: true, cause: reason });
 }

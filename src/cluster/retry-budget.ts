@@ -36,6 +36,11 @@ export class RetryBudget {
     return Math.max(this.#least, Math.floor(this.#active() * this.#share));
   }
 
+  /** It follows what is under way here, and that is nobody else's. */
+  readonly shared = false;
+  readonly join = (): Promise<void> => Promise.resolve();
+  readonly close = (): void => {};
+
   /** A request is sent for the first time. */
   firstTry(): void {
     // A long good time must not save up for a storm: a hundred retries are the share of a few hundred requests.

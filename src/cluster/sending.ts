@@ -5,7 +5,7 @@ import type { ClusterStats } from './cluster-stats.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { ErrorRateBreaker, ReportOutcome } from './error-rate-breaker.ts';
-import type { Holdable, HoldQueue } from './hold-queue.ts';
+import { gone, type Holdable, type HoldQueue } from './hold-queue.ts';
 import type { TryObserver } from './try.ts';
 import { isRefusal } from './upstream-socket.ts';
 
@@ -31,6 +31,9 @@ export type Run = (attempt: Attempt, endpoint: Endpoint, observer: TryObserver, 
 
 function unreported(): void {}
 
+/** Each time half of what others do not use is lent: that is twenty times for a million, and a few that others were faster. */
+const mostBorrowed = 32;
+
 /**
  * One try that the router asked for, and everything that stands between it and an endpoint: breaker, ceilings, the queue of
  * those who wait for an app that restarts. From there it may go to an endpoint more than once.
@@ -48,6 +51,8 @@ export class Sending implements Holdable, TryObserver {
   #report: ReportOutcome = unreported;
   #retry: Permit | undefined;
   #started = 0;
+  /** Times it has waited for what other workers can spare. */
+  #borrowed = 0;
 
   constructor(host: SendingHost, attempt: Attempt, run: Run, done: Outcome, repeatable: boolean) {
     this.#host = host;
@@ -81,7 +86,10 @@ export class Sending implements Holdable, TryObserver {
     try {
       if (errorRate !== undefined) this.#report = errorRate.enter();
       taken = breakers.max_requests.enter();
-      if (!taken) throw overflow('max_requests');
+      if (!taken) {
+        if (this.#mayBorrow()) return;
+        throw overflow('max_requests');
+      }
       this.#endpoint = this.#host.pick(attempt);
     } catch (cause) {
       if (taken) breakers.max_requests.leave();
@@ -94,6 +102,20 @@ export class Sending implements Holdable, TryObserver {
     this.#started = this.#host.now();
     attempt.onEndpoint(this.#endpoint.address);
     this.#run(attempt, this.#endpoint, this, this.#done);
+  }
+
+  /** Other workers may have room to spare: it goes on when that is known. Answers whether it waits. */
+  #mayBorrow(): boolean {
+    const more = this.#borrowed < mostBorrowed ? this.#host.breakers.max_requests.more() : undefined;
+    if (more === undefined) return false;
+    this.#borrowed++;
+    this.#report('abandoned');
+    void more.then(() => {
+      const { reason } = this.#attempt.cancellation;
+      if (reason === undefined) this.go();
+      else this.#done(gone(reason));
+    });
+    return true;
   }
 
   refuse(error: UpstreamError): void {

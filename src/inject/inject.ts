@@ -48,8 +48,14 @@ export function inject(text: string, options: InjectOptions): Injected {
     const title = `${workload.kind} ${workload.name}`;
     notes.push(`${title}: added ${edited.containers.join(', ')}`);
     if (!options.roles.includes('proxy') || workload.endsByItself) continue;
-    if (editServices(sheet, objects, workload, edited) > 0) continue;
-    notes.push(`${title}: no Service here selects its pods; one elsewhere should have targetPort: 80`);
+    const tls = options.tlsSecret !== undefined;
+    const { selecting, secure } = editServices(sheet, objects, workload, edited, tls);
+    if (selecting === 0) {
+      const ports = tls ? 'targetPort: 80, and 443 for TLS' : 'targetPort: 80';
+      notes.push(`${title}: no Service here selects its pods; one elsewhere should have ${ports}`);
+    } else if (tls && !secure) {
+      notes.push(`${title}: no Service leads to its TLS port; add { name: https, port: 443, targetPort: 443 } to one`);
+    }
   }
   sheet.check();
   if (pods.size === 0) {

@@ -15,30 +15,25 @@ export interface RolePlan {
   readonly stopSeconds: number;
 }
 
+/** What goes with the name of a role. */
+function named(name: Exclude<Role, 'proxy'>): Pick<RolePlan, 'container' | 'command' | 'configFile'> {
+  return { container: `portico-${name}`, command: name, configFile: `${name}.yaml` };
+}
+
+/** What a role beside the traffic needs. */
+const beside: Pick<RolePlan, 'requests' | 'limits'> = {
+  requests: { cpu: '50m', memory: '128Mi' },
+  limits: { cpu: '500m', memory: '256Mi' },
+};
+
 /**
  * In the order of their start. The kubelet stops sidecars in the reverse order, after the app: the proxy first, which drains; then
  * metrics, which has seen the end of both; the log shipper last, so that nobody writes a line after it has gone.
  */
 export const roles: Readonly<Record<Role, RolePlan>> = {
-  logs: {
-    container: 'portico-logs',
-    command: 'logs',
-    configFile: 'logs.yaml',
-    adminPort: 9091,
-    requests: { cpu: '50m', memory: '128Mi' },
-    limits: { cpu: '500m', memory: '256Mi' },
-    // drain.drain_time of 25 s, and 5 s to spare.
-    stopSeconds: 30,
-  },
-  metrics: {
-    container: 'portico-metrics',
-    command: 'metrics',
-    configFile: 'metrics.yaml',
-    adminPort: 9092,
-    requests: { cpu: '50m', memory: '128Mi' },
-    limits: { cpu: '500m', memory: '256Mi' },
-    stopSeconds: 5,
-  },
+  // drain.drain_time of 25 s, and 5 s to spare.
+  logs: { ...named('logs'), ...beside, adminPort: 9091, stopSeconds: 30 },
+  metrics: { ...named('metrics'), ...beside, adminPort: 9092, stopSeconds: 5 },
   proxy: {
     container: 'portico',
     command: 'run',

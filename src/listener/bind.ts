@@ -8,8 +8,11 @@ export interface SharedSocket {
   readonly handle: object;
   /** The address it really has. */
   readonly address: Address;
-  /** Resolves when nobody keeps it for others, so that whoever closes it last closes it for all. */
-  letGo(): Promise<void>;
+  /**
+   * Resolves when nobody keeps it for others, so that whoever closes it last closes it for all. Answers whether all others
+   * who had it have let go before.
+   */
+  letGo(): Promise<boolean>;
 }
 
 /** Where listeners get their sockets from when they do not make them: `name` is that of the listener. */
@@ -54,6 +57,16 @@ export async function bind(server: Server, at: Address, name: string): Promise<A
 
 /** Connections that may wait to be accepted. */
 const backlog = 1024;
+
+/**
+ * Lets no more than one connection wait to be accepted (Linux: one more than the backlog). Whoever comes beyond it gets no
+ * answer, and asks again a second later. For good: there is no way to tell Node that a server listens already.
+ */
+export function letFewWait(server: Server): void {
+  // Not of the documented interface; without it the queue stays as it is, which is no harm.
+  const { _handle: handle } = server as unknown as { _handle?: { listen?(backlog: number): number } | null };
+  handle?.listen?.(0);
+}
 
 function listen(server: Server, at: Address): Promise<void> {
   return listenOn(server, () =>

@@ -13,7 +13,7 @@ import type { Overload } from '../overload/index.ts';
 import type { RouteTable } from '../router/route.ts';
 import type { CounterHandle, GaugeHandle, Stats } from '../stats/index.ts';
 import { admissionPolicy } from './admit.ts';
-import { bind, bindShared, type OpenSocket, type SharedSocket } from './bind.ts';
+import { bind, bindShared, letFewWait, type OpenSocket, type SharedSocket } from './bind.ts';
 import { loadCertificates, tlsVersion, type CertificateStore } from './certificates.ts';
 import { ClientCeiling, clientOf } from './client-ceiling.ts';
 import type { Codec, CodecContext } from './codec.ts';
@@ -26,6 +26,7 @@ import { Http2Codec } from './http2/codec.ts';
 import type { Generation } from './serve.ts';
 import { IdleConnections, type Closable } from './idle-connections.ts';
 import { RefusedConnections, type ConnectionRefusal } from './refused-connections.ts';
+import { nextLook, noneWaits } from './none-waits.ts';
 import { sniffProtocol } from './sniff-protocol.ts';
 
 /** Everything a listener gets from outside. */
@@ -84,8 +85,8 @@ const closingInterval = 50;
 const silentGrace = 500;
 /** Most milliseconds, at the end of the deadline, for tunnels to say goodbye. */
 const goodbyeTime = 1000;
-/** Most milliseconds for connections that wait to be accepted when no more are wanted. */
-const mostAcceptTime = 200;
+/** Most milliseconds of closing with hardly any room to wait, in which a handshake under way may have nowhere to go. */
+const mostLastLook = 5;
 
 export class Listener {
   readonly name: string;
@@ -244,12 +245,11 @@ export class Listener {
   async close(deadline: number): Promise<{ forced: number }> {
     const letGo = this.#shared?.letGo();
     if (deadline > 0) {
-      await letGo;
-      await this.#acceptWhatWaits();
+      this.drain();
+      await this.#acceptWhatWaits(deadline, (await letGo) ?? true);
     }
     this.stopAccepting();
     if (deadline > 0 && this.#sockets.size > 0) {
-      this.drain();
       const goodbye = Math.min(goodbyeTime, deadline / 4);
       await this.#finished(deadline - goodbye);
       for (const tunnel of this.#tunnels) tunnel.leave?.();
@@ -265,17 +265,21 @@ export class Listener {
 
   /**
    * The kernel finishes connections before we get them, and resets those that still wait when the socket is closed. So it
-   * is closed right behind a look at that queue which found it empty: the second such look, because the first may be what
-   * is left of a turn of the event loop that had looked before.
+   * is closed right behind a look at that queue which found it empty and was not long ago. Before the last look the queue
+   * gets as small as can be: should we lose the CPU behind it, whoever comes then is not let in, and refused later.
+   * @param last nobody else has the socket
    */
-  async #acceptWhatWaits(): Promise<void> {
-    const end = this.#dependencies.clock.monotonic() + mostAcceptTime;
-    for (let empty = 0; this.#state === 'listening' && empty < 2;) {
-      const seen = this.#acceptedSockets;
-      await new Promise((resolve) => setImmediate(resolve));
-      empty = seen === this.#acceptedSockets ? empty + 1 : 0;
-      if (this.#dependencies.clock.monotonic() > end) return;
-    }
+  async #acceptWhatWaits(deadline: number, last: boolean): Promise<void> {
+    const queue = {
+      accepted: () => this.#acceptedSockets,
+      now: () => this.#dependencies.clock.monotonic(),
+      look: nextLook,
+      over: () => this.#state !== 'listening',
+    };
+    await noneWaits(queue, deadline / 2);
+    if (!last || this.#acceptor === undefined) return;
+    letFewWait(this.#acceptor);
+    await noneWaits(queue, mostLastLook);
   }
 
   /** Files whose change calls for {@link reloadCertificates}. */

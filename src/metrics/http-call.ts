@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
+import { http } from '../node-http.ts';
 
 export interface HttpCall {
   readonly method: 'GET' | 'POST';
@@ -30,7 +31,7 @@ const maxHeaderSize = 16 * 1024;
  * @throws Error of the socket, of the protocol, or one that says that the answer is too large or late
  */
 export async function httpCall(call: HttpCall): Promise<HttpAnswer> {
-  const { request } = call.url.protocol === 'https:' ? await import('node:https') : await import('node:http');
+  const { request } = call.url.protocol === 'https:' ? await import('node:https') : http;
   return new Promise((resolve, reject) => {
     const giveUp = new AbortController();
     const abort = () => giveUp.abort();

@@ -5,6 +5,7 @@ import { renderOpenMetrics } from './exposition/render-openmetrics.ts';
 import { renderProtobuf } from './exposition/render-protobuf.ts';
 import { renderText } from './exposition/render-text.ts';
 import type { MetricFamily } from './family.ts';
+import { nativeHistograms } from './native-histograms.ts';
 import type { Snapshot } from './push/snapshot.ts';
 
 const renderers: Readonly<Record<ExpositionFormat, (families: readonly MetricFamily[]) => Iterable<Buffer>>> = {
@@ -13,8 +14,15 @@ const renderers: Readonly<Record<ExpositionFormat, (families: readonly MetricFam
   protobuf: renderProtobuf,
 };
 
+/** A page is made as it is taken. */
+export interface PageReply extends AdminReply {
+  readonly body: Iterable<Uint8Array>;
+  /** Native histograms that this format cannot show as such. */
+  readonly reducedHistograms: number;
+}
+
 /** The page in the format that the scraper asked for. */
-export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): AdminReply {
+export function pageReply({ families }: Snapshot, headers: AdminRequest['headers']): PageReply {
   const { format, escaping, contentType } = negotiate(headers['accept']?.join(','));
   const escaped = escapeFamilies(families, escaping);
   return {
@@ -22,5 +30,6 @@ export function pageReply({ families }: Snapshot, headers: AdminRequest['headers
     contentType,
     headers: { vary: 'accept, accept-encoding' },
     body: renderers[format](escaped),
+    reducedHistograms: format === 'protobuf' ? 0 : nativeHistograms(families),
   };
 }

@@ -1,6 +1,8 @@
+import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
+import { collectAll } from '../collect-garbage.ts';
 import { PodMetadata } from '../pod/index.ts';
 import type { Role, RoleParts, RunningRole } from '../role/role.ts';
 import { addedLabels } from './added-labels.ts';
@@ -8,7 +10,8 @@ import { buildSources, type Sources } from './build-sources.ts';
 import { buildTargets } from './build-targets.ts';
 import { Collector, type Collected } from './collector.ts';
 import { metricsSchema, type MetricsConfig } from './config.ts';
-
+import { reducedHistograms } from './native-histograms.ts';
+import { PageGarbage } from './page-garbage.ts';
 import { pageReply } from './page-reply.ts';
 import type { Push } from './push/index.ts';
 import { scrapeBudget } from './scrape-budget.ts';
@@ -22,11 +25,11 @@ export const metrics: Role<MetricsConfig> = {
   doc: 'Scrapes the metrics of the app, adds what is known of the pod, and shows them on a port of its own.',
   schema: metricsSchema,
   async start(loaded, parts) {
-    // V8 lets a heap double before it collects, which a page of 50,000 series turns into 80 MB. A collection takes 5 ms.
-    setFlagsFromString('--heap-growing-percent=10');
     const push = await startPush(loaded.config, parts);
     const sources = await buildSources(loaded.config, parts);
-    return new MetricsRole(loaded, parts, { push, sources, pod: await startPod(loaded) });
+    const started = { push, sources, pod: await startPod(loaded) };
+    keepHeapSmall();
+    return new MetricsRole(loaded, parts, started);
   },
 };
 
@@ -48,6 +51,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   #labels: () => ReadonlyMap<string, string>;
   /** Stays when `push` is configured away, until its outputs have ended. */
   #push: Push | undefined;
+  readonly #garbage = new PageGarbage(collectAll);
+  readonly #reduced: (count: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
   #pushClosed: Promise<void> | undefined;
@@ -66,6 +71,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     const { log, stats, clock } = parts;
     const collectorParts = { log: log.child('metrics'), stats, clock, scrapeStats: scrapeStats(stats, instance) };
     this.#collector = new Collector(collectorParts, this.#collected());
+    this.#reduced = reducedHistograms(stats, log);
     this.endpoints = [this.#page()];
     this.#keepScraping();
     this.#keepPushing();
@@ -131,7 +137,10 @@ class MetricsRole implements RunningRole<MetricsConfig> {
       render: async (_view, { headers }) => {
         const patience = headers['x-prometheus-scrape-timeout-seconds']?.[0];
         const budget = scrapeBudget(patience, this.#config.scrape_timeout_offset);
-        return pageReply(this.#last ?? (await this.#collector.collect(budget)), headers);
+        const snapshot = this.#last ?? (await this.#collector.collect(budget));
+        const { reducedHistograms: reduced, ...reply } = pageReply(snapshot, headers);
+        this.#reduced(reduced);
+        return { ...reply, body: this.#garbage.after(reply.body, snapshot.families) };
       },
     };
   }
@@ -146,6 +155,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
         const snapshot = await this.#collector.collect();
         // Meanwhile another configuration may say that the page is made when it is asked for.
         if (this.#config.scrape_interval > 0) this.#last = snapshot;
+        // The one before is what nobody needs.
+        this.#garbage.left(snapshot.families);
       } catch (error) {
         this.#parts.log.error('no page was made', { error });
       }
@@ -173,7 +184,9 @@ class MetricsRole implements RunningRole<MetricsConfig> {
       if (waiting) return;
       waiting = true;
       try {
-        await to.offer(await this.#collector.collect());
+        const snapshot = await this.#collector.collect();
+        await to.offer(snapshot);
+        this.#garbage.left(snapshot.families);
       } catch (error) {
         this.#parts.log.error('nothing was pushed', { error });
       } finally {
@@ -188,6 +201,16 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     this.#pushClosed ??= this.#push?.close() ?? Promise.resolve();
     return this.#pushClosed;
   }
+}
+
+/** After all is loaded and kept: code that was compiled with other flags would be compiled anew at the next start. */
+function keepHeapSmall(): void {
+  flushCompileCache();
+  // V8 may let a heap grow fourfold before it collects; so it doubles.
+  setFlagsFromString('--heap-growing-percent=100');
+  // What is made while the collector marks step by step counts as held until the next time: a whole page, and 40 MB more with
+  // 50,000 series. Marking at once stops a scrape for 20 ms, and takes less CPU.
+  setFlagsFromString('--no-incremental-marking');
 }
 
 /** Milliseconds that the app has for its last scrape, when the sidecar ends. */

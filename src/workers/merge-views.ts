@@ -11,7 +11,10 @@ export function mergeClusters(all: readonly (readonly ClusterView[])[]): Cluster
         ceiling,
         {
           used: sum(same.map((one) => one.circuit_breakers[ceiling]?.used ?? 0)),
-          most: sum(same.map((one) => one.circuit_breakers[ceiling]?.most ?? 0)),
+          // What is shared is the same for all, but for the moment of a reload.
+          most: (same[0].circuit_breakers[ceiling]?.shared === true ? largest : sum)(
+            same.map((one) => one.circuit_breakers[ceiling]?.most ?? 0),
+          ),
         },
       ]),
     ),
@@ -51,6 +54,10 @@ function byKey<T>(all: readonly T[], key: (one: T) => string): [T, ...T[]][] {
     else group.push(one);
   }
   return [...groups.values()];
+}
+
+function largest(numbers: readonly number[]): number {
+  return Math.max(...numbers);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,4 +1,4 @@
-import { collectAll } from '../collect-garbage.ts';
+import { collectAndShrink } from '../collect-garbage.ts';
 import { parseConfig } from '../config/index.ts';
 import { ConfigError } from '../options/index.ts';
 import { createProcessLog } from '../process-log.ts';
@@ -8,16 +8,25 @@ import { surviveErrors } from '../survive-errors.ts';
 import { optimise } from '../v8-flags.ts';
 import { describeFamilies } from './merge-metrics.ts';
 import { PrimarySockets, type SocketAnswer } from './primary-sockets.ts';
+import type { CeilingOrder } from './ceiling-message.ts';
 import { Peers, type PeerMessage } from './peers.ts';
 import type { AnswerMessage, OrderMessage, Orders, WorkerShown } from './order.ts';
+import { WorkerCeilings } from './worker-ceilings.ts';
 
 /** Carries out the orders of the primary, from the start of a server to its end. */
 export function obey(): void {
   let server: Server | undefined;
+  let ceilings: WorkerCeilings | undefined;
   const sockets = new PrimarySockets((wish) => process.send!(wish));
   const peers = new Peers((message, sent) => process.send!(message, undefined, undefined, sent));
 
-  async function start({ file, source, worker, level }: Orders['start']['order']): Promise<Orders['start']['answer']> {
+  async function start({
+    file,
+    source,
+    worker,
+    workers,
+    level,
+  }: Orders['start']['order']): Promise<Orders['start']['answer']> {
     const loaded = await parseConfig(source.text, file, { hash: source.hash });
     const log = createProcessLog({
       ...loaded.config.log,
@@ -27,8 +36,13 @@ export function obey(): void {
     });
     const stats = new Stats();
     surviveErrors({ stats, log });
-    server = await Server.start(loaded, { log, stats, worker: { openSocket: sockets.open, peers: peers.of } });
-    collectAll();
+    ceilings = new WorkerCeilings({ worker, workers }, (news) => process.send!(news, undefined, undefined, () => {}));
+    server = await Server.start(loaded, {
+      log,
+      stats,
+      worker: { openSocket: sockets.open, peers: peers.of, ceilings },
+    });
+    collectAndShrink();
     optimise();
     return { listening: server.listening() };
   }
@@ -58,8 +72,9 @@ export function obey(): void {
     }
   }
 
-  process.on('message', (order: OrderMessage | SocketAnswer | PeerMessage, handle: unknown) => {
+  process.on('message', (order: OrderMessage | SocketAnswer | PeerMessage | CeilingOrder, handle: unknown) => {
     if ('peer' in order) return peers.hear(order);
+    if ('ceiling' in order) return ceilings?.hear(order);
     if ('socket' in order) return sockets.hear(order, handle);
     const { id, name } = order;
     void carryOut(order)

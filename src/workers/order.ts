@@ -6,7 +6,10 @@ import type { ConfigSource } from '../server.ts';
 import type { MetricFamily } from './merge-metrics.ts';
 
 export interface Orders {
-  start: { order: { file: string; source: ConfigSource; worker: number; level: LogLevel }; answer: Started };
+  start: {
+    order: { file: string; source: ConfigSource; worker: number; workers: number; level: LogLevel };
+    answer: Started;
+  };
   reload: { order: { reason: string; dryRun: boolean; source: ConfigSource }; answer: ReloadReport };
   show: { order: object; answer: WorkerShown };
   /** Is its event loop alive? */

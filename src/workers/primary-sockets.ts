@@ -10,6 +10,8 @@ export type SocketWish =
 export interface SocketAnswer {
   readonly socket: number;
   readonly address?: Address;
+  /** Of one that was let go: nobody else had it any more. */
+  readonly last?: boolean;
   /** Why it cannot be had: the code of the system, and words. */
   readonly failed?: { readonly code: string; readonly message: string };
 }
@@ -40,7 +42,7 @@ export class PrimarySockets {
     return {
       handle: handle as object,
       address: answer.address ?? at,
-      letGo: async () => void (await this.#wish({ key })),
+      letGo: async () => (await this.#wish({ key })).answer.last ?? false,
     };
   };
 

@@ -54,12 +54,14 @@ export class SharedSockets<User> {
   /**
    * When the last user has let go, only those who had it have it: the last of them to close its own closes the socket,
    * and can see to it right before that nobody waits.
+   * @returns whether it was the last user
    */
-  async letGo(user: User, key: string): Promise<void> {
+  async letGo(user: User, key: string): Promise<boolean> {
     const socket = this.#sockets.get(key);
-    if (socket === undefined || !socket.users.delete(user) || socket.users.size > 0) return;
+    if (socket === undefined || !socket.users.delete(user) || socket.users.size > 0) return false;
     this.#sockets.delete(key);
     (await socket.made).handle.close();
+    return true;
   }
 
   /** Somebody has ended. What it had stays for who takes its place: who connects meanwhile waits. */

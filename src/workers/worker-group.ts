@@ -26,6 +26,7 @@ import { ServerWatch } from '../server-watch.ts';
 import type { ReloadOptions } from '../server.ts';
 import { Stats, type CounterHandle } from '../stats/index.ts';
 import { processMetrics } from '../stats/process-metrics.ts';
+import { CeilingLedger } from './ceiling-ledger.ts';
 import { mergeClusters, mergeListeners } from './merge-views.ts';
 import { describeFamilies, mergeFamilies, remains, renderFamilies, type MetricFamily } from './merge-metrics.ts';
 import type { SocketWish } from './primary-sockets.ts';
@@ -72,6 +73,7 @@ export class WorkerGroup implements Lifecycle {
   readonly #places: readonly Place[];
   readonly #admin: Admin;
   readonly #sockets = new SharedSockets<WorkerLink>();
+  readonly #ceilings = new CeilingLedger<WorkerLink>((link, order) => link.tell(order));
   readonly #watch: ServerWatch;
   readonly #counters: ServerStats;
   readonly #restarts: CounterHandle;
@@ -177,11 +179,13 @@ export class WorkerGroup implements Lifecycle {
       told: (message) => {
         for (const other of this.#live()) if (other.link !== link) other.link.pass(message);
       },
+      ceiling: (news) => this.#ceilings.hear(link, news),
     });
     place.link = link;
     const since = performance.now();
     void link.exited.then((how) => {
       this.#sockets.forget(link);
+      this.#ceilings.forget(link);
       const served = place.live;
       place.link = undefined;
       place.live = false;
@@ -197,6 +201,7 @@ export class WorkerGroup implements Lifecycle {
       file: loaded.file,
       source: sourceOf(loaded),
       worker: place.worker,
+      workers: this.#places.length,
       level,
     });
     // Meanwhile the others may have been told something that this one has not heard.
@@ -234,8 +239,7 @@ export class WorkerGroup implements Lifecycle {
   async #grant(link: WorkerLink, wish: SocketWish): Promise<void> {
     const { socket, key } = wish;
     if (!('open' in wish)) {
-      await this.#sockets.letGo(link, key);
-      return link.give({ socket });
+      return link.give({ socket, last: await this.#sockets.letGo(link, key) });
     }
     try {
       const { handle, address } = await this.#sockets.open(link, key, wish.open);

@@ -1,5 +1,6 @@
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { ConfigError } from '../options/index.ts';
+import type { CeilingNews, CeilingOrder } from './ceiling-message.ts';
 import type { SocketAnswer, SocketWish } from './primary-sockets.ts';
 import { mostUnderWay, type PeerMessage } from './peers.ts';
 import type { AnswerMessage, OrderName, Orders } from './order.ts';
@@ -13,11 +14,16 @@ export class WorkerLink {
   #next = 1;
   #passing = 0;
 
-  /** @param heard told what the worker says about sockets, and what its filters tell those of other workers */
-  constructor(process: ChildProcess, heard: { wished(wish: SocketWish): void; told(message: PeerMessage): void }) {
+  /** @param heard told what the worker says about sockets, and what its filters tell those of other workers,
+   *   and what it says of ceilings */
+  constructor(
+    process: ChildProcess,
+    heard: { wished(wish: SocketWish): void; told(message: PeerMessage): void; ceiling(news: CeilingNews): void },
+  ) {
     this.#process = process;
-    process.on('message', (message: AnswerMessage | SocketWish | PeerMessage) => {
+    process.on('message', (message: AnswerMessage | SocketWish | PeerMessage | CeilingNews) => {
       if ('peer' in message) heard.told(message);
+      else if ('ceiling' in message) heard.ceiling(message);
       else if ('socket' in message) heard.wished(message);
       else this.#hear(message);
     });
@@ -80,6 +86,11 @@ export class WorkerLink {
     if (this.#passing >= mostUnderWay) return;
     this.#passing++;
     this.#process.send(message, () => this.#passing--);
+  }
+
+  /** Tells it of its share of a ceiling. One that has ended needs none. */
+  tell(order: CeilingOrder): void {
+    this.#process.send(order, () => {});
   }
 
   kill(): void {

@@ -56,12 +56,28 @@ async function held(portico: Portico): Promise<string[]> {
   return all.filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${value}`);
 }
 
-/** Leaves, and answers after how many milliseconds nothing was held any more. */
+/**
+ * Leaves, and answers after how many milliseconds nothing was held any more: looked at once a turn of the event loop, which
+ * is that of Portico too, so that neither a poll nor a request for metrics is in what is measured.
+ */
 async function timeToRelease(portico: Portico, leave: Leave): Promise<number> {
   const left = performance.now();
   leave();
-  await eventually(async () => (await held(portico)).length === 0, 'nothing is held');
-  return performance.now() - left;
+  while (!(await isFree(portico)) && performance.now() - left < 10_000) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const took = performance.now() - left;
+  expect(await held(portico)).toEqual([]);
+  return took;
+}
+
+/** Whether nothing is held, as Portico itself sees it. */
+async function isFree({ server: { view } }: Portico): Promise<boolean> {
+  const [clusters, listeners] = await Promise.all([view.clusters(), view.listeners()]);
+  return (
+    listeners.every(({ active_exchanges }) => active_exchanges === 0) &&
+    clusters.every(({ circuit_breakers }) => Object.values(circuit_breakers).every(({ used }) => used === 0))
+  );
 }
 
 /** An address where connections are neither accepted nor refused: the queue of a process that sleeps is full. */
@@ -86,10 +102,10 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
   return `127.0.0.1:${port}`;
 }
 
-describe('RE25 a client that leaves frees everything within 100 ms', () => {
+// Up to 65 ms, 50 of which are the wait whether a FIN is only half a close. A machine that stops us meanwhile gets another try.
+describe('RE25 a client that leaves frees everything within 100 ms', { retry: 2 }, () => {
   const cluster = { circuit_breakers: { max_requests: 1 } };
-  // 100 ms, and what other work on the machine may hold a look at the gauges up by.
-  const limit = 500;
+  const limit = 100;
 
   describe.each(Object.entries(clients))('%s', (_name, client) => {
     it('while the app is not connected', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -40,6 +40,40 @@ it('changes a file in place, and changes it back', () => {
 it('says that a Service elsewhere has to be changed', () => {
   const { stderr } = portico(['-f', '-'], manifest.slice(0, manifest.indexOf('---')));
   expect(stderr).toContain('no Service here selects its pods; one elsewhere should have targetPort: 80');
+});
+
+it('says that TLS is reached through no Service, until one has the port', () => {
+  const args = ['-f', '-', '--tls-secret', 'shop-tls'];
+  expect(portico(args, manifest).stderr).toContain(
+    'no Service leads to its TLS port; add { name: https, port: 443, targetPort: 443 } to one',
+  );
+  const withPort = manifest.replace(
+    '    - { name: metrics, port: 9100 }',
+    '$&\n    - { name: https, port: 443, targetPort: 443 }',
+  );
+  expect(portico(args, withPort).stderr).toBe('Deployment shop: added portico\n');
+});
+
+it('lets port 443 of a Service that led to the app lead to TLS, if there is TLS', () => {
+  const secured = manifest.replace('port: 80\n      targetPort: http ', 'port: 443\n      targetPort: http ');
+  expect(secured).not.toBe(manifest);
+  const { stdout, stderr } = portico(['-f', '-', '--tls-secret', 'shop-tls'], secured);
+  expect(stdout).toContain('targetPort: 443   # by name');
+  expect(stderr).toBe('Deployment shop: added portico\n');
+  expect(portico(['-f', '-'], secured).stdout).toContain('targetPort: 80   # by name');
+});
+
+it('replaces the file that a link points to in one step, and keeps link and mode', () => {
+  const file = temporaryFile(manifest);
+  const link = `${file}.link`;
+  symlinkSync(file, link);
+  chmodSync(file, 0o600);
+  const { ino } = statSync(file);
+  expect(portico(['-f', link, '-o', link]).status).toBe(0);
+  expect(readFileSync(file, 'utf8')).toBe(expected);
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  expect(statSync(file)).toMatchObject({ mode: 0o100600 });
+  expect(statSync(file).ino).not.toBe(ino);
 });
 
 it('writes nothing when there is a fault, and says where it is', () => {

@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { protobufType } from '../../src/metrics/exposition/negotiate.ts';
 import { scrapeFailures } from '../../src/metrics/scrape-refused.ts';
 import { makeAuthority } from '../support/certificates.ts';
+import { nativeHistogram } from '../support/native-histogram.ts';
 import { parseAll } from '../support/parse-exposition.ts';
 import { metricsApp, openMetrics, sends, startMetrics } from '../support/metrics-role.ts';
 
@@ -208,6 +210,26 @@ describe('the page (PM05: the format that was asked for)', () => {
     expect(headers.get('content-encoding')).toBe('gzip');
     expect(headers.get('vary')).toBe('accept, accept-encoding');
     understood(body);
+  });
+});
+
+describe('native histograms', () => {
+  it('are classic ones for who does not ask for protobuf, which is counted', async () => {
+    const { message, histogram } = nativeHistogram('latency_seconds', ['method', 'GET']);
+    const type = `${protobufType}; proto=io.prometheus.client.MetricFamily; encoding=delimited`;
+    const app = await metricsApp(sends(message, { 'content-type': type }));
+    const { get } = await startMetrics(`targets: [{ name: app, url: '${app.url}', format: protobuf }]`);
+    const reduced = async () => /^portico_page_reduced_histograms_total\{.*\} (\d+)$/m.exec((await get()).body)?.[1];
+
+    const asked = await get({ accept: type });
+    expect(asked.type).toBe(type);
+    expect(asked.body).toContain('latency_seconds');
+    expect(asked.body).toContain(histogram.subarray(-4).toString());
+    expect(await reduced()).toBe('0');
+    const { body } = await get(accepted);
+    expect(body).toContain('latency_seconds_bucket{method="GET",le="+Inf"} 5');
+    // That of the text page before, and of this one.
+    expect(await reduced()).toBe('2');
   });
 });
 

@@ -153,7 +153,8 @@ describe('RE23 an answer without content', () => {
   });
 });
 
-describe('RE25 a client that leaves', () => {
+// A machine that stops us meanwhile gets another try.
+describe('RE25 a client that leaves', { retry: 2 }, () => {
   const circuit_breakers = { max_requests: 1 };
 
   it.each(['FIN', 'RST'])('while the app thinks (%s) frees everything within 100 ms, for the next one', async (how) => {
@@ -170,8 +171,7 @@ describe('RE25 a client that leaves', () => {
     else client.socket!.resetAndDestroy();
     await gone;
     await upstream.connections[0]!.closed;
-    // 100 ms, and what other work on the machine may hold a look at the gauges up by.
-    expect(performance.now() - left).toBeLessThan(500);
+    expect(performance.now() - left).toBeLessThan(100);
     expect(await clusterMetric(portico, 'upstream_requests_active')).toBe(0);
     expect((await probe(portico.port())).status).toBe(200);
   });
@@ -193,8 +193,7 @@ describe('RE25 a client that leaves', () => {
     client.socket!.destroy();
     await gone;
     await upstream.connections[0]!.closed;
-    // 100 ms, and what other work on the machine may hold a look at the gauges up by.
-    expect(performance.now() - left).toBeLessThan(500);
+    expect(performance.now() - left).toBeLessThan(100);
     expect((await probe(portico.port())).status).toBe(200);
   });
 
@@ -216,8 +215,7 @@ describe('RE25 a client that leaves', () => {
       const left = performance.now();
       leave(stream);
       await upstream.connections[number]!.closed;
-      // 100 ms, and what other work on the machine may hold a look at the gauges up by.
-      expect(performance.now() - left).toBeLessThan(500);
+      expect(performance.now() - left).toBeLessThan(100);
       session.destroy();
     }
     expect((await probe(portico.port())).status).toBe(200);

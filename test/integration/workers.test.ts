@@ -194,7 +194,7 @@ describe('workers', () => {
     expect(await group.metric(/^portico_cluster_endpoints_healthy\{/)).toBe(1);
     const clusters = JSON.parse((await group.admin('/clusters?format=json')).body) as { clusters: unknown };
     expect(clusters.clusters).toMatchObject([
-      { name: 'app', circuit_breakers: { max_requests: { used: 0, most: 2048 } }, endpoints: [{ health: 'healthy' }] },
+      { name: 'app', circuit_breakers: { max_requests: { used: 0, most: 1024 } }, endpoints: [{ health: 'healthy' }] },
     ]);
   });
 

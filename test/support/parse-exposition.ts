@@ -1,6 +1,6 @@
-import { OpenMetricsParser } from '../../src/metrics/exposition/openmetrics-parser.ts';
+import { openMetricsParser } from '../../src/metrics/exposition/openmetrics-parser.ts';
 import type { ParsedExposition, ParseOptions } from '../../src/metrics/exposition/parsed.ts';
-import { TextParser } from '../../src/metrics/exposition/text-parser.ts';
+import { textParser } from '../../src/metrics/exposition/text-parser.ts';
 import { SeriesTable } from '../../src/metrics/series-table.ts';
 
 /** Parses a whole exposition, in chunks of so many bytes. */
@@ -10,7 +10,7 @@ export function parseAll(
   options: Partial<ParseOptions> & { chunk?: number } = {},
 ): ParsedExposition {
   const { chunk = 65_536, ...rest } = options;
-  const parser = new (format === 'text' ? TextParser : OpenMetricsParser)({
+  const parser = (format === 'text' ? textParser : openMetricsParser)({
     table: new SeriesTable(),
     invalidLines: 'drop',
     maxLineLength: 65_536,

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { Http1Connection } from '../http1-connection.ts';
 import type { UpstreamConnection } from '../upstream-connection.ts';
 import { openSocket, type SocketTarget, type SocketTls } from '../upstream-socket.ts';
-import { askGrpc } from './ask-grpc.ts';
+import { judgeGrpc } from './judge-grpc.ts';
 import { askHttp } from './ask-http.ts';
 
 /** How to ask. */
@@ -93,7 +93,11 @@ export function probe(
           close = askHttp(options.connection?.(socket) ?? plain(socket), what, finish);
           return;
         case 'grpc':
-          close = askGrpc(socket, what, finish);
+          // Loaded when the first probe runs: most upstreams have no gRPC.
+          void import('../../health-probe/ask-grpc.ts').then(({ askGrpc }) => {
+            if (socket.destroyed) finish('silent', 'the connection was closed');
+            else if (!over) close = askGrpc(socket, what, (answer) => finish(...judgeGrpc(answer)));
+          });
       }
     },
   );

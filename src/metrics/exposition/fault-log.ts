@@ -1,8 +1,9 @@
 import { ExpositionFault, LineFault } from './fault.ts';
 
-/** Counts what is wrong with an exposition, or ends with the first fault. */
+/** Counts what is wrong with the lines of an exposition, or ends with the first fault. */
 export class FaultLog {
   readonly #policy: 'drop' | 'refuse';
+  #line = 0;
   #count = 0;
   #first: ExpositionFault | undefined;
 
@@ -18,8 +19,17 @@ export class FaultLog {
     return this.#first;
   }
 
+  /** The line that is being read, from 1; 0 before the first. */
+  get line(): number {
+    return this.#line;
+  }
+
+  nextLine(): void {
+    this.#line++;
+  }
+
   /** @throws ExpositionFault when faults are not borne */
-  add(line: number, reason: string): void {
+  add(reason: string, line = this.#line): void {
     const fault = new ExpositionFault(line, reason);
     if (this.#policy === 'refuse') throw fault;
     this.#count++;
@@ -27,8 +37,8 @@ export class FaultLog {
   }
 
   /** Takes what reading a line threw; passes on what is no fault of the line. */
-  caught(line: number, error: unknown): void {
+  caught(error: unknown): void {
     if (!(error instanceof LineFault)) throw error;
-    this.add(line, error.message);
+    this.add(error.message);
   }
 }

@@ -2,17 +2,17 @@ import type { MetricFamily, MetricType, Sample } from '../family.ts';
 import type { KnownSeries, SeriesTable } from '../series-table.ts';
 import { unescapeLabelValue } from './escape.ts';
 import { ExpositionFault, LineFault, shown } from './fault.ts';
-import { FaultLog } from './fault-log.ts';
+import type { FaultLog } from './fault-log.ts';
 import { checkSample, checkUnit, learn } from './openmetrics-checks.ts';
 import { HistogramCheck } from './histogram-check.ts';
-import { LineSplitter, type LineReader } from './line-splitter.ts';
+import { LineParser, type Grammar, type GrammarParts } from './line-parser.ts';
 import { toNumber } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { readSampleLine } from './openmetrics-sample.ts';
 import { isOpenMetricsType, sampleSuffixes, type OpenMetricsType } from './openmetrics-types.ts';
 import { openMetricsNotation, readQuoted } from './parse-series.ts';
-import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
-import { SampleTally } from './sample-tally.ts';
+import type { ExpositionParser, ParseOptions } from './parsed.ts';
+import type { SampleTally } from './sample-tally.ts';
 
 interface Family extends MetricFamily {
   type: MetricType;
@@ -37,8 +37,11 @@ interface Family extends MetricFamily {
  * OpenMetrics 1.0 text, as strict as its specification: metadata before samples, families and groups in one piece, no blanks
  * more or less, `# EOF` at the end. A page without its end is refused in any case: it was cut off.
  */
-export class OpenMetricsParser implements ExpositionParser, LineReader {
-  readonly #splitter: LineSplitter;
+export function openMetricsParser(options: ParseOptions): ExpositionParser {
+  return new LineParser(options, openMetricsNotation, (parts) => new OpenMetricsGrammar(parts));
+}
+
+class OpenMetricsGrammar implements Grammar {
   readonly #table: SeriesTable;
   readonly #tally: SampleTally;
   readonly #faults: FaultLog;
@@ -47,42 +50,24 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
   readonly #taken = new Set<string>();
   #family: Family | undefined;
   #ended = false;
-  #line = 0;
 
-  constructor({ table, invalidLines, maxLineLength, maxSamples }: ParseOptions) {
-    this.#splitter = new LineSplitter(this, maxLineLength);
+  constructor({ table, tally, faults }: GrammarParts) {
     this.#table = table;
-    this.#tally = new SampleTally(maxSamples);
-    this.#faults = new FaultLog(invalidLines);
-    table.begin(openMetricsNotation);
+    this.#tally = tally;
+    this.#faults = faults;
   }
 
-  write(chunk: Buffer): void {
-    this.#splitter.write(chunk);
-  }
-
-  end(): ParsedExposition {
-    this.#splitter.end();
-    if (!this.#ended)
-      throw new ExpositionFault(Math.max(1, this.#line), 'is the last line and not `# EOF`: the page was cut off');
-    return this.#tally.parsed(this.#families, this.#faults);
-  }
-
-  unreadable(reason: string): void {
-    this.#faults.add(++this.#line, reason);
+  end(): MetricFamily[] {
+    if (this.#ended) return this.#families;
+    throw new ExpositionFault(Math.max(1, this.#faults.line), 'is the last line and not `# EOF`: the page was cut off');
   }
 
   line(text: string, start: number, end: number): void {
-    this.#line++;
-    try {
-      if (this.#ended) throw new LineFault('stands after `# EOF`');
-      if (start === end) throw new LineFault('is empty');
-      if (text[start] !== '#') this.#sample(text, start, end);
-      else if (text.slice(start, end) === '# EOF') this.#eof();
-      else this.#metadata(text.slice(start, end));
-    } catch (error) {
-      this.#faults.caught(this.#line, error);
-    }
+    if (this.#ended) throw new LineFault('stands after `# EOF`');
+    if (start === end) throw new LineFault('is empty');
+    if (text[start] !== '#') this.#sample(text, start, end);
+    else if (text.slice(start, end) === '# EOF') this.#eof();
+    else this.#metadata(text.slice(start, end));
   }
 
   #eof(): void {
@@ -182,7 +167,7 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     try {
       family.histogram.sample(known, suffix, value, timestamp);
     } catch (error) {
-      this.#faults.caught(this.#line, error);
+      this.#faults.caught(error);
     }
   }
 
@@ -193,7 +178,7 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
       help: undefined,
       unit: undefined,
       samples: [] as Sample[],
-      line: this.#line,
+      line: this.#faults.line,
       declared: undefined,
       sampleNames: new Set([name]),
       histogram: new HistogramCheck(),
@@ -213,11 +198,11 @@ export class OpenMetricsParser implements ExpositionParser, LineReader {
     try {
       family.histogram.end();
     } catch (error) {
-      this.#faults.caught(this.#line, error);
+      this.#faults.caught(error);
     }
     for (const name of new Set([family.name, ...family.sampleNames])) {
       if (this.#taken.has(name))
-        this.#faults.add(family.line, `begins ${shown(family.name)} anew, or shares ${shown(name)} with another`);
+        this.#faults.add(`begins ${shown(family.name)} anew, or shares ${shown(name)} with another`, family.line);
       this.#taken.add(name);
     }
   }

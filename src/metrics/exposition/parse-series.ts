@@ -1,6 +1,6 @@
 import { unescapeLabelValue } from './escape.ts';
 import { LineFault, shown } from './fault.ts';
-import { isLegacyLabelName, isLegacyMetricName } from './names.ts';
+import { isLabelCharacter, isLegacyLabelName, isLegacyMetricName } from './names.ts';
 
 export interface ParsedSeries {
   readonly name: string;
@@ -138,7 +138,7 @@ export function readQuoted(text: string, start: number, end: number): [value: st
 
 function readBare(text: string, start: number, end: number): [label: string, after: number] {
   let at = start;
-  while (at < end && /[a-zA-Z0-9_]/.test(text[at]!)) at++;
+  while (at < end && isLabelCharacter(text.charCodeAt(at))) at++;
   if (at === start) throw new LineFault(`has ${shown(text.slice(at, at + 10))} where a label name was expected`);
   return [text.slice(start, at), at];
 }

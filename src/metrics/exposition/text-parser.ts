@@ -2,13 +2,12 @@ import type { MetricFamily, MetricType, Sample } from '../family.ts';
 import type { SeriesTable } from '../series-table.ts';
 import { unescapeHelp } from './escape.ts';
 import { LineFault, shown } from './fault.ts';
-import { FaultLog } from './fault-log.ts';
-import { LineSplitter, type LineReader } from './line-splitter.ts';
+import { LineParser, type Grammar, type GrammarParts } from './line-parser.ts';
 import { isTimestamp, isReal, millisecondsToSeconds } from './number.ts';
 import { isLegacyMetricName } from './names.ts';
 import { endOfSeries, isBlank, readQuoted, skipBlanks, textNotation } from './parse-series.ts';
-import type { ExpositionParser, ParsedExposition, ParseOptions } from './parsed.ts';
-import { SampleTally } from './sample-tally.ts';
+import type { ExpositionParser, ParseOptions } from './parsed.ts';
+import type { SampleTally } from './sample-tally.ts';
 
 const types: readonly MetricType[] = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 
@@ -24,49 +23,33 @@ interface Family extends MetricFamily {
  * The Prometheus text format, 0.0.4 and 1.0.0 (with quoted UTF-8 names). As tolerant as Prometheus: blanks and tabs between
  * tokens, comments, empty lines, CRLF, no line feed at the end, families that come in several parts.
  */
-export class TextParser implements ExpositionParser, LineReader {
-  readonly #splitter: LineSplitter;
+export function textParser(options: ParseOptions): ExpositionParser {
+  return new LineParser(options, textNotation, (parts) => new TextGrammar(parts));
+}
+
+class TextGrammar implements Grammar {
   readonly #table: SeriesTable;
   readonly #tally: SampleTally;
-  readonly #faults: FaultLog;
   readonly #families = new Map<string, Family>();
   /** The family of the sample before: most samples follow one of the same name. */
   #lastName: string | undefined;
   #lastFamily: Family | undefined;
-  #line = 0;
 
-  constructor({ table, invalidLines, maxLineLength, maxSamples }: ParseOptions) {
-    this.#splitter = new LineSplitter(this, maxLineLength);
+  constructor({ table, tally }: GrammarParts) {
     this.#table = table;
-    this.#tally = new SampleTally(maxSamples);
-    this.#faults = new FaultLog(invalidLines);
-    table.begin(textNotation);
+    this.#tally = tally;
   }
 
-  write(chunk: Buffer): void {
-    this.#splitter.write(chunk);
-  }
-
-  end(): ParsedExposition {
-    this.#splitter.end();
-    return this.#tally.parsed([...this.#families.values()], this.#faults);
-  }
-
-  unreadable(reason: string): void {
-    this.#faults.add(++this.#line, reason);
+  end(): MetricFamily[] {
+    return [...this.#families.values()];
   }
 
   line(text: string, start: number, lineEnd: number): void {
-    this.#line++;
     const end = lineEnd > start && text.charCodeAt(lineEnd - 1) === 0x0d ? lineEnd - 1 : lineEnd;
     const from = skipBlanks(text, start, end);
     if (from === end) return;
-    try {
-      if (text[from] === '#') this.#comment(text.slice(from, end));
-      else this.#sample(text, from, end);
-    } catch (error) {
-      this.#faults.caught(this.#line, error);
-    }
+    if (text[from] === '#') this.#comment(text.slice(from, end));
+    else this.#sample(text, from, end);
   }
 
   #sample(text: string, start: number, end: number): void {

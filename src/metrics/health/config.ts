@@ -85,5 +85,3 @@ export const healthSchema = v.strictObject({
 export type HealthConfig = v.InferOutput<typeof healthSchema>;
 export type CheckConfig = HealthConfig['checks'][number];
 export type HttpProbeConfig = NonNullable<CheckConfig['http']>;
-
-/** A duration that is never zero: 0 would mean something else, or nothing, to a timer. */

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { http } from '../../node-http.ts';
 import { showAddress } from '../../options/index.ts';
 import type { HttpProbeConfig } from './config.ts';
 import { failedBy, healthy, unhealthy, type Probe } from './probe.ts';
@@ -13,7 +13,7 @@ export function httpProbe({ address: at, path, host, expected_statuses: expected
   };
   return (signal) =>
     new Promise((resolve) => {
-      const asked = request({ ...target, path, headers, agent: false, maxHeaderSize: 16 * 1024, signal });
+      const asked = http.request({ ...target, path, headers, agent: false, maxHeaderSize: 16 * 1024, signal });
       asked.once('response', (response) => {
         const status = response.statusCode!;
         const fits = expected.some((each) =>

@@ -1,6 +1,7 @@
-import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Agent as HttpAgent, IncomingMessage, RequestOptions } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { createGunzip } from 'node:zlib';
+import { http } from '../../node-http.ts';
 import { showDuration } from '../../options/index.ts';
 import { ScrapeRefused } from '../scrape-refused.ts';
 
@@ -41,7 +42,7 @@ export async function fetchExposition(
   open: (contentType: string | undefined) => BodyReader,
 ): Promise<Fetched> {
   const { url, timeout } = options;
-  const send = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
+  const send = url.protocol === 'https:' ? (await import('node:https')).request : http.request;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeout);
   try {
@@ -62,7 +63,7 @@ export async function fetchExposition(
 }
 
 /** The head of the answer. A kept connection that the app closed meanwhile says nothing about the app: it is asked once more. */
-async function ask(send: typeof httpRequest, options: FetchOptions, signal: AbortSignal): Promise<IncomingMessage> {
+async function ask(send: typeof http.request, options: FetchOptions, signal: AbortSignal): Promise<IncomingMessage> {
   for (;;) {
     const { url, headers, agent, tls } = options;
     const request = send(url, { headers, agent, signal, ...tls });

@@ -1,10 +1,11 @@
-import { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { ExpositionFault } from '../exposition/fault.ts';
-import { OpenMetricsParser } from '../exposition/openmetrics-parser.ts';
+import { openMetricsParser } from '../exposition/openmetrics-parser.ts';
 import type { ExpositionParser, ParseOptions } from '../exposition/parsed.ts';
 import { ProtobufParser } from '../exposition/protobuf-parser.ts';
-import { TextParser } from '../exposition/text-parser.ts';
+import { textParser } from '../exposition/text-parser.ts';
+import { http } from '../../node-http.ts';
 import type { MetricFamily } from '../family.ts';
 import type { ExpositionFormat } from '../exposition/negotiate.ts';
 import { ScrapeRefused } from '../scrape-refused.ts';
@@ -139,15 +140,19 @@ export class Target {
     }
     const { invalidLines, maxLineLength, maxSamples } = this.options;
     const options = { table: this.#table, invalidLines, maxLineLength, maxSamples };
-    return new parsers[format](options);
+    return parsers[format](options);
   }
 }
 
-const parsers = { text: TextParser, openmetrics: OpenMetricsParser, protobuf: ProtobufParser };
+const parsers: Readonly<Record<ExpositionFormat, (options: ParseOptions) => ExpositionParser>> = {
+  text: textParser,
+  openmetrics: openMetricsParser,
+  protobuf: (options) => new ProtobufParser(options),
+};
 
 async function newAgent({ protocol }: URL): Promise<HttpAgent | HttpsAgent> {
   const options = { keepAlive: true, maxSockets: 1, maxFreeSockets: 1 };
-  return protocol === 'https:' ? new (await import('node:https')).Agent(options) : new HttpAgent(options);
+  return protocol === 'https:' ? new (await import('node:https')).Agent(options) : new http.Agent(options);
 }
 
 function asRefused(error: unknown): ScrapeRefused {

@@ -22,7 +22,7 @@ it('a ceiling of 0 gives none', () => {
 
 it('a permit that is given back twice counts once', () => {
   const told: string[] = [];
-  const breakers = createCircuitBreakers(most, (ceiling, by) => told.push(`${ceiling} ${by}`));
+  const breakers = createCircuitBreakers(most, { changed: (ceiling, by) => told.push(`${ceiling} ${by}`) });
   const [one, two] = [breakers.max_connections.take()!, breakers.max_connections.take()!];
 
   one.release();

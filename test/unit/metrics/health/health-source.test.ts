@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createHealthSource, healthSchema } from '../../../../src/metrics/health/index.ts';
-import { healthRequest, readHealthResponse } from '../../../../src/metrics/health/grpc-health-message.ts';
 import { judgeResult, noVerdict } from '../../../../src/metrics/health/health-verdict.ts';
 import { folderOf } from '../../../support/folder-of.ts';
 import { samplesOf, sourceDeps } from '../../../support/source-deps.ts';
@@ -170,14 +169,6 @@ describe('a check over gRPC', () => {
       createTcp((socket) => void socket.once('data', () => socket.write('HTTP/1.1 400 Bad\r\n\r\n'))),
     );
     await source({ ...once, grpc: { address: old } }).until({ 'portico_app_health_status{check="main"}': '0' });
-  });
-
-  it('writes long names and reads short answers', () => {
-    const name = 'x'.repeat(200);
-    expect(healthRequest(name).subarray(0, 8)).toEqual(Buffer.from([0, 0, 0, 0, 203, 10, 0xc8, 1]));
-    expect(healthRequest('')).toEqual(Buffer.alloc(5));
-    expect(readHealthResponse(Buffer.from([0, 0, 0, 0, 2, 8, 3]))).toBe('SERVICE_UNKNOWN');
-    expect(readHealthResponse(Buffer.from([1, 0, 0, 0, 2, 8, 1]))).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { healthRequest, readHealth } from '../../../src/cluster/health-probe/grpc-health.ts';
+import { healthRequest, readHealth } from '../../../src/health-probe/grpc-health.ts';
 
 it.each([
   ['the server as a whole', '', '0000000000'],
