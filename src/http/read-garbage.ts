@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../collect-garbage.ts';
 
 /** Most bytes that gather, about as much as the heap beside them. */
 const most = 8 * 1024 * 1024;
@@ -30,18 +29,5 @@ export class ReadGarbage {
   }
 }
 
-type Collect = (options: { readonly type: 'minor' }) => void;
-let collect: Collect | undefined;
-
-/** Frees young objects and the buffers behind them. Node.js shows the collector to contexts that are made while a flag is set. */
-export function collectYoung(): void {
-  if (collect === undefined) {
-    setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as Collect;
-    setFlagsFromString('--no-expose-gc');
-  }
-  collect({ type: 'minor' });
-}
-
 /** There is one heap in a process, and all bodies share it. */
-export const readGarbage = new ReadGarbage(most, collectYoung);
+export const readGarbage = new ReadGarbage(most, () => collectGarbage('minor'));

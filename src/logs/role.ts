@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { collectGarbage } from '../collect-garbage.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import { PodMetadata } from '../pod/index.ts';
 import type { Role } from '../role/index.ts';
@@ -24,7 +25,10 @@ export const logs: Role<LogsConfig> = {
     setFlagsFromString('--heap-growing-percent=20');
     const pod = await startPod(loaded);
     try {
-      return await RunningLogs.start(loaded, pod, parts);
+      const running = await RunningLogs.start(loaded, pod, parts);
+      // How far the heap may grow is decided by a collection; the first one under load would come when it has long doubled.
+      collectGarbage('major');
+      return running;
     } catch (error) {
       pod.stop();
       throw error;

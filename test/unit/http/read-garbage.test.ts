@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { collectYoung, ReadGarbage } from '../../../src/http/read-garbage.ts';
+import { collectGarbage } from '../../../src/collect-garbage.ts';
+import { ReadGarbage } from '../../../src/http/read-garbage.ts';
 
 describe('bytes that were read and passed on', () => {
   it.each([
@@ -17,15 +18,15 @@ describe('bytes that were read and passed on', () => {
   it('frees buffers that nobody holds, and those only', async () => {
     const size = 1024 * 1024;
     // What came before may be promoted by now; it does not count.
-    collectYoung();
+    collectGarbage('minor');
     const before = process.memoryUsage().arrayBuffers;
     const held = Buffer.alloc(size, 'x');
     for (let at = 0; at < 40; at++) Buffer.alloc(size, 'y');
     expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(20 * size);
-    collectYoung();
+    collectGarbage('minor');
     // Buffers are freed by a thread of their own; a second look ends its work.
     await new Promise((resolve) => setTimeout(resolve, 50));
-    collectYoung();
+    collectGarbage('minor');
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10 * size);
     expect(held.every((byte) => byte === 'x'.charCodeAt(0))).toBe(true);
   });
