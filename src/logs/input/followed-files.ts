@@ -9,8 +9,8 @@ import type { FollowConfig, InputConfig } from './config.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { findFiles } from './find-files.ts';
 import { followStats, type FollowStats } from './follow-stats.ts';
-import { FollowedFile, isFileOf } from './followed-file.ts';
-import { headLength, nodeKey, nodeOf, type FileNode } from './identity.ts';
+import { FollowedFile } from './followed-file.ts';
+import { headLength, isFileOf, nodeKey, nodeOf, type FileNode } from './identity.ts';
 import { OpenFiles } from './open-files.ts';
 
 /** Looks that are under way at a time. */
