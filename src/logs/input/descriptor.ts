@@ -1,14 +1,14 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { headLength, nodeOf, type FileNode } from './identity.ts';
-import type { Opened } from './whereabouts.ts';
+import type { Opened, Seen } from './whereabouts.ts';
 
 export interface ReadPiece {
   readonly bytesRead: number;
   /** First bytes of the file, read after the piece: if they are as they were, it has not been truncated before. */
   readonly head: Buffer;
   /** Asked for after a piece without bytes. */
-  readonly found: BigIntStats | undefined;
+  readonly found: Seen | undefined;
 }
 
 const empty = Buffer.alloc(0);
@@ -43,7 +43,7 @@ export class Descriptor implements Opened {
     return true;
   }
 
-  async stat(): Promise<BigIntStats | undefined> {
+  async stat(): Promise<Seen | undefined> {
     return this.#handle?.stat({ bigint: true });
   }
 

@@ -10,6 +10,7 @@ import { Descriptor } from './descriptor.ts';
 import { FileLines } from './file-lines.ts';
 import { FileSource } from './file-source.ts';
 import type { FollowStats } from './follow-stats.ts';
+import { GzipDescriptor } from './gzip-descriptor.ts';
 import { beginsAsBefore, fingerprintOf, nodeKey, sourceKey, type FileNode, type Fingerprint } from './identity.ts';
 import { endingOf, type FileState } from './look.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -34,6 +35,8 @@ export interface FollowedFileOptions {
   readonly position?: Position | undefined;
   /** Where it is read from when nothing was known of it. */
   readonly offset?: number;
+  /** It is compressed: what is in it is read, which nobody will add to. */
+  readonly compressed?: boolean;
   /** How many other files the inode has been, as far as is known. */
   readonly generation?: number;
 }
@@ -51,7 +54,8 @@ export type ReadOutcome =
 export class FollowedFile {
   readonly stats: FollowStats;
   readonly #parts: FollowParts;
-  readonly #descriptor = new Descriptor();
+  readonly #descriptor: Descriptor | GzipDescriptor;
+  readonly #compressed: boolean;
   readonly #where: Whereabouts;
   readonly #lines: FileLines;
   readonly #acknowledgements: Acknowledgements;
@@ -74,6 +78,8 @@ export class FollowedFile {
     this.stats = options.stats;
     this.#parts = parts;
     this.#input = input;
+    this.#compressed = options.compressed === true;
+    this.#descriptor = this.#compressed ? new GzipDescriptor((error) => this.#damaged(error)) : new Descriptor();
     this.#head = options.head;
     this.#generation = position?.generation ?? options.generation ?? 0;
     this.#sizeForSure = size;
@@ -81,6 +87,8 @@ export class FollowedFile {
     const waits = () => this.#lines.loaded > this.#lines.resume;
     const place = { path, node, size, poll: follow.poll_interval };
     this.#where = new Whereabouts(place, { clock, opened: this.#descriptor, waits });
+    // Nobody writes to it, and its end is the end.
+    if (this.#compressed) this.#where.state = 'rotated';
     if (position !== undefined) this.#source = new FileSource(position.key, input.name, path);
     this.#acknowledgements = new Acknowledgements(offset, this.#source?.key);
   }
@@ -366,6 +374,7 @@ export class FollowedFile {
       size: this.size,
       seen: now,
       ...(this.state === 'deleted' ? { deleted: true } : {}),
+      ...(this.#compressed ? { compressed: true } : {}),
     };
   }
 
@@ -384,6 +393,15 @@ export class FollowedFile {
     this.stats.lostFiles.add();
     this.#parts.log.error(why, { path: this.path, lost_bytes: bytes });
     return true;
+  }
+
+  #damaged({ message }: Error): void {
+    this.stats.lostFiles.add();
+    this.#parts.log.error('a compressed file is damaged; what comes after the damage is lost', {
+      path: this.path,
+      offset: this.#lines.loaded,
+      error: message,
+    });
   }
 
   async close(): Promise<void> {

@@ -1,26 +1,27 @@
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../filter/define-filter.ts';
 import type { ProcessLog } from '../../process-log.ts';
 import type { Stats } from '../../stats/index.ts';
 import type { Position } from '../checkpoint.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
 import { DirectoryWatch } from './directory-watch.ts';
+import { findCompressed } from './find-compressed.ts';
 import { findFiles } from './find-files.ts';
+import { findNode } from './find-node.ts';
 import { followStats, type FollowStats } from './follow-stats.ts';
-import { FollowedFile } from './followed-file.ts';
-import { headLength, isFileOf, nodeKey, nodeOf, type FileNode } from './identity.ts';
+import { FollowedFile, type FollowedFileOptions } from './followed-file.ts';
+import { readHead } from './descriptor.ts';
+import { readCompressedHead } from './gzip-descriptor.ts';
+import { isFileOf, nodeKey, nodeOf, type FileNode } from './identity.ts';
+import { lastLineStart } from './last-line-start.ts';
 import { OpenFiles } from './open-files.ts';
+import { PastFiles } from './past-files.ts';
+import { tellLoss } from './tell-loss.ts';
 
 /** Looks that are under way at a time. */
 const looksAtOnce = 16;
-
-/** Names of a folder that are looked at to find a file that has moved. */
-const mostSiblings = 10_000;
-
-/** Bytes before the end of a file in which the beginning of its last line is sought. */
-const lastLineWithin = 64 * 1024;
 
 export interface FollowedFilesParts {
   readonly log: ProcessLog;
@@ -49,10 +50,9 @@ export class FollowedFiles {
   readonly #byPath = new Map<string, FollowedFile>();
   /** Other names of files that are followed, with the device and inode behind them. */
   readonly #aliases = new Map<string, string>();
-  /** Positions of files that are not followed, by device and inode. */
-  readonly #past: Map<string, Position>;
-  /** Those of them whose files were not found yet since the start. */
-  #missing: Set<string>;
+  readonly #past: PastFiles;
+  /** Files in whose place there is another one, until they have been sought among compressed ones. */
+  #gone: { readonly past: Position; readonly input: InputConfig; readonly how: string }[] = [];
   /** What could not be looked at, by path, with the code of the error: each is logged once. */
   #failures = new Map<string, string>();
   #tooMany = false;
@@ -71,8 +71,7 @@ export class FollowedFiles {
     this.#options = options;
     this.#parts = parts;
     this.#open = new OpenFiles(options.follow.max_open_files);
-    this.#past = new Map(start.positions.map((position) => [nodeKey(position), position]));
-    this.#missing = new Set(this.#past.keys());
+    this.#past = new PastFiles(start.positions);
     this.#readFromEnd = start.first;
     this.#watch = new DirectoryWatch((path, kind) => this.#hinted(path, kind));
   }
@@ -136,9 +135,7 @@ export class FollowedFiles {
   /** For the checkpoint. */
   positions(): Position[] {
     const now = this.#parts.clock.now();
-    const oldest = now - this.#options.forgetAfter;
-    for (const [key, { seen }] of this.#past) if (seen < oldest && !this.#missing.has(key)) this.#past.delete(key);
-    const positions = [...this.#past.values()];
+    const positions = this.#past.positions(now - this.#options.forgetAfter);
     for (const file of this.#files.values()) {
       const position = file.position(now);
       if (position !== undefined) positions.push(position);
@@ -151,7 +148,7 @@ export class FollowedFiles {
     const { state } = file;
     this.#files.delete(file.key);
     if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
-    if (position !== undefined) this.#past.set(file.key, { ...position, ...(state === 'read' ? { done: true } : {}) });
+    if (position !== undefined) this.#past.keep(file.key, { ...position, ...(state === 'read' ? { done: true } : {}) });
     await file.close();
   }
 
@@ -226,61 +223,63 @@ export class FollowedFiles {
       const node = nodeOf(found);
       const key = nodeKey(node);
       if (!found.isFile() || this.#files.has(key)) return;
-      const head = Buffer.alloc(headLength);
-      const { bytesRead } = await opened.read(head, 0, headLength, 0);
+      const head = await readHead(opened);
       const size = Number(found.size);
-      const first = head.subarray(0, bytesRead);
       const past = this.#past.get(key);
-      const position = past !== undefined && isFileOf(past, node, first) && past.offset <= size ? past : undefined;
-      const fresh =
-        position === undefined
-          ? {
-              generation: past === undefined ? 0 : past.generation + 1,
-              offset: this.#readFromEnd && input.read_from === 'end' ? await lastLineStart(opened, size) : 0,
-            }
-          : { position };
+      const isOurs = past !== undefined && past.compressed !== true && isFileOf(past, node, head);
+      const position = isOurs && past.offset <= size ? past : undefined;
       if (position === undefined && rest) return;
       if (past !== undefined && position === undefined) this.#replacedWhileAway(past, node, input);
-      this.#past.delete(key);
-      this.#missing.delete(key);
-      const stats = this.#statsOf(input);
-      const file = new FollowedFile(
-        { input, follow: this.#options.follow, stats, path, node, size, head: first, ...fresh },
-        { log: this.#parts.log, clock: this.#parts.clock, open: this.#open },
-      );
-      this.#files.set(key, file);
-      if (!rest) this.#byPath.set(path, file);
-      // So that it can be read even when it is gone by then.
-      if (this.#open.room) await file.open();
-      this.#parts.log.info(position === undefined ? 'following a file' : 'following a file from where it was left', {
-        path,
-        input: input.name,
-        offset: file.offset,
-      });
-      this.#parts.wake();
+      const fresh = position === undefined ? await this.#beginning(opened, size, input, past) : { position };
+      this.#past.forget(key);
+      await this.#take(path, input, { node, size, head, ...fresh }, !rest);
     } finally {
       await opened.close();
     }
+  }
+
+  /** Where a file is read from that was never followed. @param past what its inode was before @throws the error of the file system */
+  async #beginning(opened: FileHandle, size: number, input: InputConfig, past: Position | undefined) {
+    return {
+      generation: past === undefined ? 0 : past.generation + 1,
+      offset: this.#readFromEnd && input.read_from === 'end' ? await lastLineStart(opened, size) : 0,
+    };
+  }
+
+  /** Reads the rest of what is in a compressed file. @throws the error of the file system */
+  async #followCompressed(path: string, past: Position, input: InputConfig): Promise<void> {
+    const head = await readCompressedHead(path);
+    const node = nodeOf(await stat(path, { bigint: true }));
+    if (this.#files.has(nodeKey(node))) return;
+    this.#past.forget(nodeKey(node));
+    await this.#take(path, input, { node, size: past.size, head, position: past, compressed: true }, false);
+  }
+
+  async #take(
+    path: string,
+    input: InputConfig,
+    known: Pick<FollowedFileOptions, 'node' | 'size' | 'head' | 'position' | 'offset' | 'generation' | 'compressed'>,
+    atPath: boolean,
+  ): Promise<void> {
+    const file = new FollowedFile(
+      { input, follow: this.#options.follow, stats: this.#statsOf(input), path, ...known },
+      { log: this.#parts.log, clock: this.#parts.clock, open: this.#open },
+    );
+    this.#files.set(file.key, file);
+    if (atPath) this.#byPath.set(path, file);
+    // So that it can be read even when it is gone by then.
+    if (this.#open.room) await file.open();
+    const how = known.position === undefined ? 'following a file' : 'following a file from where it was left';
+    this.#parts.log.info(how, { path, input: input.name, offset: file.offset });
+    this.#parts.wake();
   }
 
   /** In the place of a file whose position is known there is another one. */
   #replacedWhileAway(past: Position, node: FileNode, input: InputConfig): void {
     if (past.deleted === true) return;
     const truncated = past.born === undefined || past.born === node.born;
-    this.#lose(
-      past,
-      truncated ? 'a file was truncated while nobody read it' : 'a file is gone that was not read to its end',
-      input,
-    );
-  }
-
-  #lose(past: Position, message: string, input: InputConfig | undefined): void {
-    const bytes = past.size - past.offset;
-    if (past.done === true || bytes <= 0) return;
-    const stats = this.#statsOf(input ?? this.#options.inputs[0]!);
-    stats.lostBytes.add(bytes);
-    stats.lostFiles.add();
-    this.#parts.log.error(message, { path: past.path, lost_bytes: bytes });
+    const how = truncated ? 'a file was truncated while nobody read it' : 'a file was replaced while nobody read it';
+    this.#gone.push({ past, input, how });
   }
 
   /** Files that are at their path no longer and were not open: their rest is read where they are now. */
@@ -295,29 +294,44 @@ export class FollowedFiles {
 
   /** Files that were followed before the start and are not where they were: rotated away, or gone. */
   async #seekMissing(): Promise<void> {
-    for (const key of [...this.#missing]) {
-      const past = this.#past.get(key);
-      const input = this.#options.inputs.find(({ name }) => name === past?.input);
-      if (past === undefined || past.deleted === true || input === undefined) {
-        this.#missing.delete(key);
+    for (const [key, past] of this.#past.missing) {
+      const input = this.#options.inputs.find(({ name }) => name === past.input);
+      if (past.deleted === true || input === undefined) {
+        this.#past.seekNoMore(key);
         continue;
       }
       try {
         const at = await findNode(dirname(past.path), past);
-        if (at !== undefined) {
+        if (at !== undefined && past.compressed === true && past.done !== true)
+          await this.#followCompressed(at, past, input);
+        else if (at !== undefined && past.compressed !== true) {
           await this.#follow(at, input, true);
           const file = this.#files.get(key);
           if (file !== undefined) await this.#look([file]);
         }
-        if (this.#missing.has(key)) {
-          this.#lose(past, 'a file is gone, or was replaced, that was not read to its end', input);
-          this.#past.delete(key);
+        if (this.#past.isMissing(key)) {
+          await this.#seekCompressed(past, input, 'a file is gone, or was replaced, while nobody read it');
+          this.#past.forget(key);
         }
-        this.#missing.delete(key);
       } catch {
         // The folder cannot be read, or is not there yet: it is sought again.
       }
     }
+    for (const { past, input, how } of this.#gone.splice(0)) await this.#seekCompressed(past, input, how);
+  }
+
+  /** A file that is gone may have been compressed; otherwise it is lost. */
+  async #seekCompressed(past: Position, input: InputConfig, how: string): Promise<void> {
+    if (past.done === true) return;
+    try {
+      const at = past.compressed === true ? undefined : await findCompressed(past);
+      // What an input asks for is read as it is, whatever it is.
+      if (at !== undefined && !this.#options.inputs.some((other) => asksFor(other, at)))
+        return await this.#followCompressed(at, past, input);
+    } catch {
+      // It went away meanwhile, or its folder did.
+    }
+    tellLoss(past, how, { stats: this.#statsOf(input), log: this.#parts.log });
   }
 
   async #lookAtDue(): Promise<void> {
@@ -399,28 +413,4 @@ function excluded({ exclude }: InputConfig): (path: string) => boolean {
 
 function asksFor(input: InputConfig, path: string): boolean {
   return input.paths.some((glob) => glob.matches(path)) && !excluded(input)(path);
-}
-
-/** The path in a folder of a file that has another name by now. */
-async function findNode(folder: string, node: Pick<FileNode, 'device' | 'inode'>): Promise<string | undefined> {
-  const wanted = nodeKey(node);
-  for (const name of (await readdir(folder)).slice(0, mostSiblings)) {
-    const path = join(folder, name);
-    const found = await stat(path, { bigint: true }).catch(() => undefined);
-    if (found?.isFile() === true && nodeKey(nodeOf(found)) === wanted) return path;
-  }
-  return undefined;
-}
-
-/** Where the last line begins that has no end yet; the end of the file when that is far. */
-async function lastLineStart(
-  file: { read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }> },
-  size: number,
-): Promise<number> {
-  const length = Math.min(size, lastLineWithin);
-  const tail = Buffer.alloc(length);
-  const { bytesRead } = await file.read(tail, 0, length, size - length);
-  const newline = tail.subarray(0, bytesRead).lastIndexOf(0x0a);
-  if (newline >= 0) return size - length + newline + 1;
-  return length === size ? 0 : size;
 }

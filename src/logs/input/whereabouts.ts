@@ -4,11 +4,14 @@ import type { Clock } from '../../filter/define-filter.ts';
 import { isSameNode, nodeOf, type FileNode } from './identity.ts';
 import { hintedLook, isChanged, isSettled, isWorthReading, nextLook, type FileState } from './look.ts';
 
+/** What a look at a file says. */
+export type Seen = Pick<BigIntStats, 'size' | 'mtimeNs' | 'nlink'>;
+
 /** The descriptor of a file, where there is one. */
 export interface Opened {
   readonly isOpen: boolean;
   /** undefined when it is not open. */
-  stat(): Promise<BigIntStats | undefined>;
+  stat(): Promise<Seen | undefined>;
 }
 
 export interface WhereaboutsParts {
@@ -125,7 +128,7 @@ export class Whereabouts {
     this.#saw(found);
   }
 
-  #saw({ size, mtimeNs }: BigIntStats): void {
+  #saw({ size, mtimeNs }: Seen): void {
     const seen = { size: Number(size), changed: mtimeNs };
     const before = { size: this.size, changed: this.changed, settled: this.#settled };
     if (isChanged(seen, before)) this.#lastGrowth = this.#lastLook;
