@@ -5,20 +5,22 @@ import type { Clock } from '../../filter/define-filter.ts';
 import type { ProcessLog } from '../../process-log.ts';
 import type { Stats } from '../../stats/index.ts';
 import type { Position } from '../checkpoint.ts';
+import { Alarm } from './alarm.ts';
+import { asksFor, excluded } from './asks-for.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
+import { readHead } from './descriptor.ts';
 import { DirectoryWatch } from './directory-watch.ts';
-import { findCompressed } from './find-compressed.ts';
 import { findFiles } from './find-files.ts';
 import { findNode } from './find-node.ts';
 import { followStats, type FollowStats } from './follow-stats.ts';
 import { FollowedFile, type FollowedFileOptions } from './followed-file.ts';
-import { readHead } from './descriptor.ts';
 import { readCompressedHead } from './gzip-descriptor.ts';
-import { isFileOf, nodeKey, nodeOf, type FileNode } from './identity.ts';
+import { bears, isFileOf, nodeKey, nodeOf } from './identity.ts';
 import { lastLineStart } from './last-line-start.ts';
 import { OpenFiles } from './open-files.ts';
 import { PastFiles } from './past-files.ts';
-import { tellLoss } from './tell-loss.ts';
+import { SearchFailures } from './search-failures.ts';
+import { VanishedFiles } from './vanished-files.ts';
 
 /** Looks that are under way at a time. */
 const looksAtOnce = 16;
@@ -51,16 +53,13 @@ export class FollowedFiles {
   /** Other names of files that are followed, with the device and inode behind them. */
   readonly #aliases = new Map<string, string>();
   readonly #past: PastFiles;
-  /** Files in whose place there is another one, until they have been sought among compressed ones. */
-  #gone: { readonly past: Position; readonly input: InputConfig; readonly how: string }[] = [];
-  /** What could not be looked at, by path, with the code of the error: each is logged once. */
-  #failures = new Map<string, string>();
+  readonly #vanished: VanishedFiles;
+  readonly #failures: SearchFailures;
   #tooMany = false;
   #readFromEnd: boolean;
   #nextSearch = 0;
   #stopped = false;
-  #timer: NodeJS.Timeout | undefined;
-  #wakeUp: (() => void) | undefined;
+  readonly #alarm = new Alarm();
 
   /** @param start what was known at the start; `first` when nothing was ever known here */
   constructor(
@@ -72,6 +71,13 @@ export class FollowedFiles {
     this.#parts = parts;
     this.#open = new OpenFiles(options.follow.max_open_files);
     this.#past = new PastFiles(start.positions);
+    this.#failures = new SearchFailures(parts.log);
+    this.#vanished = new VanishedFiles(this.#past, {
+      log: parts.log,
+      statsOf: (input) => this.#statsOf(input),
+      follow: (path, past, input) => this.#followRest(path, past, input),
+      followCompressed: (path, past, input) => this.#followCompressed(path, past, input),
+    });
     this.#readFromEnd = start.first;
     this.#watch = new DirectoryWatch((path, kind) => this.#hinted(path, kind));
   }
@@ -110,7 +116,7 @@ export class FollowedFiles {
   stop(): void {
     this.#stopped = true;
     this.#watch.close();
-    this.#wake();
+    this.#alarm.wake();
   }
 
   async close(): Promise<void> {
@@ -129,7 +135,7 @@ export class FollowedFiles {
       else await this.#release(file);
     }
     this.#nextSearch = 0;
-    this.#wake();
+    this.#alarm.wake();
   }
 
   /** For the checkpoint. */
@@ -158,23 +164,23 @@ export class FollowedFiles {
     this.#nextSearch = this.#parts.clock.monotonic() + follow.discover_interval;
     const seen = new Set<string>();
     const folders: string[] = [];
-    const failures = new Map<string, string>();
+    this.#failures.begin();
     let more = false;
     for (const input of inputs) {
       const found = await findFiles(input.paths, excluded(input), follow.max_files);
       folders.push(...found.folders);
       more ||= found.more;
-      for (const { path, code } of found.failures) this.#failed(failures, input, path, code);
+      for (const { path, code } of found.failures) this.#failed(path, input, code);
       for (const path of found.paths) {
         if (seen.has(path)) continue;
         seen.add(path);
         if (this.#byPath.has(path)) continue;
         if (this.#files.size >= follow.max_files) more = true;
-        else await this.#foundPath(path, input, failures);
+        else await this.#foundPath(path, input);
       }
     }
     for (const path of this.#aliases.keys()) if (!seen.has(path)) this.#aliases.delete(path);
-    this.#failures = failures;
+    this.#failures.end();
     if (more && !this.#tooMany) {
       this.#parts.log.error('there are more files than max_files; those beyond are not followed', {
         max_files: follow.max_files,
@@ -184,10 +190,10 @@ export class FollowedFiles {
     this.#readFromEnd = false;
     this.#watch.watch([...new Set(folders)]);
     await this.#seekMoved();
-    await this.#seekMissing();
+    await this.#vanished.seek(inputs);
   }
 
-  async #foundPath(path: string, input: InputConfig, failures: Map<string, string>): Promise<void> {
+  async #foundPath(path: string, input: InputConfig): Promise<void> {
     try {
       const found = await stat(path, { bigint: true });
       if (!found.isFile()) return;
@@ -205,7 +211,7 @@ export class FollowedFiles {
       }
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT') this.#failed(failures, input, path, code);
+      if (code !== 'ENOENT') this.#failed(path, input, code);
     }
   }
 
@@ -229,7 +235,7 @@ export class FollowedFiles {
       const isOurs = past !== undefined && past.compressed !== true && isFileOf(past, node, head);
       const position = isOurs && past.offset <= size ? past : undefined;
       if (position === undefined && rest) return;
-      if (past !== undefined && position === undefined) this.#replacedWhileAway(past, node, input);
+      if (past !== undefined && position === undefined) this.#vanished.replaced(past, node, input);
       const fresh = position === undefined ? await this.#beginning(opened, size, input, past) : { position };
       this.#past.forget(key);
       await this.#take(path, input, { node, size, head, ...fresh }, !rest);
@@ -246,13 +252,21 @@ export class FollowedFiles {
     };
   }
 
+  /** Reads the rest of a known file that is at a path which no input asks for. @throws the error of the file system */
+  async #followRest(path: string, past: Position, input: InputConfig): Promise<void> {
+    await this.#follow(path, input, true);
+    const file = this.#files.get(nodeKey(past));
+    if (file !== undefined) await this.#look([file]);
+  }
+
   /** Reads the rest of what is in a compressed file. @throws the error of the file system */
-  async #followCompressed(path: string, past: Position, input: InputConfig): Promise<void> {
+  async #followCompressed(path: string, past: Position, input: InputConfig): Promise<boolean> {
     const head = await readCompressedHead(path);
     const node = nodeOf(await stat(path, { bigint: true }));
-    if (this.#files.has(nodeKey(node))) return;
+    if (!bears(past.fingerprint, head) || this.#files.has(nodeKey(node))) return false;
     this.#past.forget(nodeKey(node));
     await this.#take(path, input, { node, size: past.size, head, position: past, compressed: true }, false);
+    return true;
   }
 
   async #take(
@@ -274,14 +288,6 @@ export class FollowedFiles {
     this.#parts.wake();
   }
 
-  /** In the place of a file whose position is known there is another one. */
-  #replacedWhileAway(past: Position, node: FileNode, input: InputConfig): void {
-    if (past.deleted === true) return;
-    const truncated = past.born === undefined || past.born === node.born;
-    const how = truncated ? 'a file was truncated while nobody read it' : 'a file was replaced while nobody read it';
-    this.#gone.push({ past, input, how });
-  }
-
   /** Files that are at their path no longer and were not open: their rest is read where they are now. */
   async #seekMoved(): Promise<void> {
     for (const file of [...this.#files.values()]) {
@@ -290,48 +296,6 @@ export class FollowedFiles {
       if (at === undefined) file.lost('a file is gone that was not read to its end');
       else file.restAt(at);
     }
-  }
-
-  /** Files that were followed before the start and are not where they were: rotated away, or gone. */
-  async #seekMissing(): Promise<void> {
-    for (const [key, past] of this.#past.missing) {
-      const input = this.#options.inputs.find(({ name }) => name === past.input);
-      if (past.deleted === true || input === undefined) {
-        this.#past.seekNoMore(key);
-        continue;
-      }
-      try {
-        const at = await findNode(dirname(past.path), past);
-        if (at !== undefined && past.compressed === true && past.done !== true)
-          await this.#followCompressed(at, past, input);
-        else if (at !== undefined && past.compressed !== true) {
-          await this.#follow(at, input, true);
-          const file = this.#files.get(key);
-          if (file !== undefined) await this.#look([file]);
-        }
-        if (this.#past.isMissing(key)) {
-          await this.#seekCompressed(past, input, 'a file is gone, or was replaced, while nobody read it');
-          this.#past.forget(key);
-        }
-      } catch {
-        // The folder cannot be read, or is not there yet: it is sought again.
-      }
-    }
-    for (const { past, input, how } of this.#gone.splice(0)) await this.#seekCompressed(past, input, how);
-  }
-
-  /** A file that is gone may have been compressed; otherwise it is lost. */
-  async #seekCompressed(past: Position, input: InputConfig, how: string): Promise<void> {
-    if (past.done === true) return;
-    try {
-      const at = past.compressed === true ? undefined : await findCompressed(past);
-      // What an input asks for is read as it is, whatever it is.
-      if (at !== undefined && !this.#options.inputs.some((other) => asksFor(other, at)))
-        return await this.#followCompressed(at, past, input);
-    } catch {
-      // It went away meanwhile, or its folder did.
-    }
-    tellLoss(past, how, { stats: this.#statsOf(input), log: this.#parts.log });
   }
 
   async #lookAtDue(): Promise<void> {
@@ -366,11 +330,7 @@ export class FollowedFiles {
     else if (kind === 'change' && path !== undefined) return;
     // A name that comes and goes often must not make us search all the time.
     else this.#nextSearch = Math.min(this.#nextSearch, this.#parts.clock.monotonic() + 50);
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#wakeUp?.();
+    this.#alarm.wake();
   }
 
   /** Until something is due, or the kernel tells of a change. */
@@ -378,12 +338,7 @@ export class FollowedFiles {
     if (this.#stopped) return;
     let next = this.#nextSearch;
     for (const file of this.#files.values()) next = Math.min(next, file.nextLook);
-    await new Promise<void>((resolve) => {
-      this.#wakeUp = resolve;
-      this.#timer = setTimeout(resolve, Math.max(5, next - this.#parts.clock.monotonic()));
-    });
-    clearTimeout(this.#timer);
-    this.#wakeUp = undefined;
+    await this.#alarm.sleep(Math.max(5, next - this.#parts.clock.monotonic()));
   }
 
   #statsOf(input: InputConfig): FollowStats {
@@ -395,22 +350,8 @@ export class FollowedFiles {
     return stats;
   }
 
-  #failed(failures: Map<string, string>, input: InputConfig, path: string, code: string): void {
-    failures.set(path, code);
+  #failed(path: string, input: InputConfig, code: string): void {
     this.#statsOf(input).failed(code);
-    if (this.#failures.get(path) === code) return;
-    this.#parts.log.error('cannot read what an input asks for; it is tried again and again', {
-      path,
-      input: input.name,
-      code,
-    });
+    this.#failures.failed(path, input.name, code);
   }
-}
-
-function excluded({ exclude }: InputConfig): (path: string) => boolean {
-  return (path) => exclude.some(({ matches }) => matches(path));
-}
-
-function asksFor(input: InputConfig, path: string): boolean {
-  return input.paths.some((glob) => glob.matches(path)) && !excluded(input)(path);
 }
