@@ -46,11 +46,11 @@ export async function storeAway({ away, more = '' }: OutageOptions): Promise<Out
     await portico.end('SIGKILL');
     writer.rotate(join(folder, 'log/app.log.1'), 20);
     portico = launchLogs(folder);
-    await pause(away / 3);
+    await Promise.all([portico.started, pause(away / 3)]);
     await portico.end('SIGTERM', 1);
     writer.rotate(join(folder, 'log/app.log.2'), 20);
     portico = launchLogs(folder);
-    await pause(away / 3);
+    await Promise.all([portico.started, pause(away / 3)]);
     const whileAway = writer.written - before;
     clearInterval(write);
     const back = performance.now();
