@@ -7,13 +7,15 @@ import type { RawRecord } from '../record.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
 import { Descriptor } from './descriptor.ts';
+import { FileContent } from './file-content.ts';
 import { FileLines } from './file-lines.ts';
 import { FileSource } from './file-source.ts';
 import type { FollowStats } from './follow-stats.ts';
 import { GzipDescriptor } from './gzip-descriptor.ts';
-import { beginsAsBefore, fingerprintOf, nodeKey, sourceKey, type FileNode, type Fingerprint } from './identity.ts';
+import { beginsAsBefore, nodeKey, type FileNode } from './identity.ts';
 import { endingOf, type FileState } from './look.ts';
 import type { OpenFiles } from './open-files.ts';
+import { ReadTrouble } from './read-trouble.ts';
 import { isGone, Whereabouts } from './whereabouts.ts';
 
 export interface FollowParts {
@@ -60,16 +62,12 @@ export class FollowedFile {
   readonly #lines: FileLines;
   readonly #acknowledgements: Acknowledgements;
   #input: InputConfig;
-  #head: Buffer;
-  /** Of the head that it was made of. */
-  #fingerprint: { readonly head: Buffer; readonly fingerprint: Fingerprint } | undefined;
-  #generation: number;
-  #source: FileSource | undefined;
+  readonly #content: FileContent;
   /** A size that it had while it began as it does: what is seen later may be that of other content in its place. */
   #sizeForSure: number;
   /** It is being read. */
   #busy = false;
-  #failing: string | undefined;
+  readonly #trouble: ReadTrouble;
 
   constructor(options: FollowedFileOptions, parts: FollowParts) {
     const { input, position, path, node, size, follow } = options;
@@ -80,8 +78,7 @@ export class FollowedFile {
     this.#input = input;
     this.#compressed = options.compressed === true;
     this.#descriptor = this.#compressed ? new GzipDescriptor((error) => this.#damaged(error)) : new Descriptor();
-    this.#head = options.head;
-    this.#generation = position?.generation ?? options.generation ?? 0;
+    this.#trouble = new ReadTrouble(options.stats, parts.log);
     this.#sizeForSure = size;
     this.#lines = new FileLines(input, offset, clock.monotonic());
     const waits = () => this.#lines.loaded > this.#lines.resume;
@@ -89,8 +86,9 @@ export class FollowedFile {
     this.#where = new Whereabouts(place, { clock, opened: this.#descriptor, waits });
     // Nobody writes to it, and its end is the end.
     if (this.#compressed) this.#where.state = 'rotated';
-    if (position !== undefined) this.#source = new FileSource(position.key, input.name, path);
-    this.#acknowledgements = new Acknowledgements(offset, this.#source?.key);
+    const source = position === undefined ? undefined : new FileSource(position.key, input.name, path);
+    this.#content = new FileContent(options.head, position?.generation ?? options.generation ?? 0, source);
+    this.#acknowledgements = new Acknowledgements(offset, source?.key);
   }
 
   get path(): string {
@@ -182,7 +180,7 @@ export class FollowedFile {
 
   #nameBy(path: string): void {
     this.#where.path = path;
-    if (this.#source !== undefined) this.#source.path = path;
+    if (this.#content.source !== undefined) this.#content.source.path = path;
   }
 
   /**
@@ -207,7 +205,7 @@ export class FollowedFile {
         await this.#where.left();
         return false;
       }
-      this.#worksAgain();
+      this.#trouble.worksAgain(this.path);
       await this.#parts.open.opened(this);
       return true;
     } catch (error) {
@@ -238,17 +236,17 @@ export class FollowedFile {
     const at = this.#lines.loaded;
     const { size } = this;
     try {
-      const { bytesRead, head, found } = await this.#descriptor.readPiece(buffer, at, this.#head.length > 0);
+      const { bytesRead, head, found } = await this.#descriptor.readPiece(buffer, at, this.#content.head.length > 0);
       const piece = buffer.subarray(0, bytesRead);
-      if (!beginsAsBefore(this.#head, head, at, piece)) return this.#replaced('it begins with other bytes');
+      if (!beginsAsBefore(this.#content.head, head, at, piece)) return this.#replaced('it begins with other bytes');
       this.#sizeForSure = Math.max(size, at + bytesRead);
       if (found !== undefined) return this.#nothingAt(at, Number(found.size), found.mtimeNs);
-      if (head.length !== this.#head.length) this.#head = head;
+      this.#content.grew(head);
       this.#where.size = Math.max(this.size, at + bytesRead);
       this.stats.bytes.add(bytesRead);
       const { holeBytes } = this.#lines.load(piece, this.#parts.clock.monotonic());
       if (holeBytes > 0) this.stats.holeBytes.add(holeBytes);
-      this.#worksAgain();
+      this.#trouble.worksAgain(this.path);
       return 'data';
     } catch (error) {
       this.#failed(error);
@@ -297,9 +295,7 @@ export class FollowedFile {
   /** The file is another one from here on, in the same place. */
   #beginAnew(): void {
     this.#acknowledgements.beginAnew(this.#lines.loaded);
-    this.#generation++;
-    this.#source = undefined;
-    this.#head = Buffer.alloc(0);
+    this.#content.beginAnew();
     this.#where.size = 0;
     this.#sizeForSure = 0;
     this.#goOnFrom(0);
@@ -315,13 +311,10 @@ export class FollowedFile {
     return { source: this.source(), start, end, text, escaped, cut, readAt: this.#parts.clock.now(), cri };
   }
 
-  /** Made when the first record is: by then its first line is known, which names it. */
   source(): FileSource {
-    if (this.#source === undefined) {
-      this.#source = new FileSource(sourceKey(this.node, this.#head, this.#generation), this.#input.name, this.path);
-      this.#acknowledgements.key = this.#source.key;
-    }
-    return this.#source;
+    const source = this.#content.name(this.node, this.#input.name, this.path);
+    this.#acknowledgements.key = source.key;
+    return source;
   }
 
   /** Something may be acknowledged under this key. */
@@ -357,17 +350,15 @@ export class FollowedFile {
   /** For the checkpoint; undefined while nothing of it is acknowledged and nobody could tell it from others. */
   position(now: number): Position | undefined {
     const offset = this.ledger.acknowledged;
-    if (this.#source === undefined && offset === 0) return undefined;
-    if (this.#fingerprint?.head !== this.#head)
-      this.#fingerprint = { head: this.#head, fingerprint: fingerprintOf(this.#head) };
+    if (this.#content.source === undefined && offset === 0) return undefined;
     const { device, inode, born } = this.node;
     return {
       key: this.source().key,
       device,
       inode,
       ...(born === undefined ? {} : { born }),
-      generation: this.#generation,
-      fingerprint: this.#fingerprint.fingerprint,
+      generation: this.#content.generation,
+      fingerprint: this.#content.fingerprint,
       path: this.path,
       input: this.#input.name,
       offset,
@@ -411,15 +402,6 @@ export class FollowedFile {
   }
 
   #failed(error: unknown): void {
-    const { code = 'unknown', message } = error as NodeJS.ErrnoException;
-    this.stats.failed(code);
-    if (this.#failing === code) return;
-    this.#failing = code;
-    this.#parts.log.error('cannot read a file; it is tried again and again', { path: this.path, error: message });
-  }
-
-  #worksAgain(): void {
-    if (this.#failing !== undefined) this.#parts.log.info('a file can be read again', { path: this.path });
-    this.#failing = undefined;
+    this.#trouble.failed(this.path, error);
   }
 }
