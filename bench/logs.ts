@@ -3,6 +3,7 @@
  * [--flags FLAGS] [--more YAML]`.
  * A file of JSON lines of 200 bytes is there when it starts, and the clock runs until the last line is acknowledged. The sink
  * runs on the other core, reads what it is sent and counts the bytes. CPU is that of all threads of the process, gzip included.
+ * The role runs as it does in the image: with a compile cache that is there (without one its first start needs 40 MB more).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -57,10 +58,12 @@ console.log(
   `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.versions.node}, load ${loadavg()[0]?.toFixed(1)}, ${lines} lines`,
 );
 console.log('variant | lines/s | CPU s | lines per CPU s | RSS peak MB | MB received');
-for (const variant of variants) console.log(await measure(variant));
+// Fills the compile cache.
+if (variants[0] !== undefined) await measure(variants[0], 1000);
+for (const variant of variants) console.log(await measure(variant, lines));
 process.exit();
 
-async function measure({ name, input, more, output }: Variant): Promise<string> {
+async function measure({ name, input, more, output }: Variant, lines: number): Promise<string> {
   let received = 0;
   const sink = createServer((request, response) => {
     request.on('data', (chunk: Buffer) => (received += chunk.length));
@@ -68,7 +71,7 @@ async function measure({ name, input, more, output }: Variant): Promise<string> 
   });
   await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
   const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'));
-  writeLog(join(folder, 'app.log'));
+  writeLog(join(folder, 'app.log'), lines);
   const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`;
   writeFileSync(
     join(folder, 'logs.yaml'),
@@ -87,7 +90,8 @@ ${output(url, folder)}
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       ...process.env,
-      ...{ MALLOC_ARENA_MAX: '1', POD_NAME: 'shop-6c5b8d9f7-x2x9p', POD_NAMESPACE: 'production' },
+      ...{ MALLOC_ARENA_MAX: '1', NODE_COMPILE_CACHE: join(import.meta.dirname, '../.compile-cache') },
+      ...{ POD_NAME: 'shop-6c5b8d9f7-x2x9p', POD_NAMESPACE: 'production' },
       ...{ POD_UID: '2f1f0c5e-6d4e-4b0e-9a35-0d8c1d2a3b4c', POD_IP: '10.2.3.4', NODE_NAME: 'worker-17' },
     },
   });
@@ -132,7 +136,7 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function writeLog(path: string): void {
+function writeLog(path: string, lines: number): void {
   const levels = ['info', 'debug', 'warn', 'error'];
   let text = '';
   writeFileSync(path, '');

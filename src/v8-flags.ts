@@ -10,7 +10,7 @@ setFlagsFromString('--no-allocation-site-pretenuring');
 const compilers = ['opt', 'maglev'];
 for (const one of compilers) setFlagsFromString(`--no-${one}`);
 
-/** Code that runs often is optimised from now on. A compile cache is good only for the flags it was written with: write it before. */
+/** Code that runs often is optimised from now on. */
 export function optimise(): void {
   for (const one of compilers) setFlagsFromString(`--${one}`);
 }

@@ -23,7 +23,7 @@ export function roleCommand(role: Role): Command {
       return withConfig(role, file, async (loaded) => {
         const server = await RoleServer.start(role, loaded);
         // First, so that whoever reads the line may send a signal.
-        const ended = untilSignalled(server, { reloads: true });
+        const ended = untilSignalled(server, { reloads: true, v8Flags: role.v8Flags });
         server.log.info('running', { role: role.name, listeners: server.listening(), config: resolve(file) });
         return ended;
       });

@@ -1,9 +1,7 @@
-import { flushCompileCache } from 'node:module';
-import { collectAndShrink } from '../collect-garbage.ts';
 import type { ProcessLog } from '../process-log.ts';
 import type { Stats } from '../stats/index.ts';
+import { started } from '../started.ts';
 import { surviveErrors } from '../survive-errors.ts';
-import { optimise } from '../v8-flags.ts';
 
 /** Something that runs until it is told to stop. */
 export interface Running {
@@ -25,13 +23,9 @@ export interface Running {
  */
 export function untilSignalled(
   server: Running,
-  options: { hurried?: boolean; reloads?: boolean } = {},
+  options: { hurried?: boolean; reloads?: boolean; v8Flags?: readonly string[] | undefined } = {},
 ): Promise<number> {
-  // Now, because a process that is killed writes nothing.
-  flushCompileCache();
-  // Now, because there is hardly anybody yet who would wait for it.
-  collectAndShrink();
-  optimise();
+  started(options.v8Flags);
   const report = surviveErrors(server);
   return new Promise((resolve) => {
     let signals = 0;

@@ -19,6 +19,8 @@ const positionSchema = v.object({
   deleted: v.optional(v.boolean()),
   /** It was read to its end after it had been rotated. */
   done: v.optional(v.boolean()),
+  /** It is a compressed file, and the offset, the size and the fingerprint are those of the text in it. */
+  compressed: v.optional(v.boolean()),
 });
 
 /** How far a file has been shipped. */

@@ -3,7 +3,7 @@ import type { AdminEndpoint } from '../admin/index.ts';
 import type { LoadedRoleConfig } from '../config/loaded-role-config.ts';
 import type { PodMetadata } from '../pod/index.ts';
 import type { RoleParts, RunningRole } from '../role/index.ts';
-import { createDelivery, deadLetterAt, deliverySchema, type Delivery } from './delivery/index.ts';
+import { createDelivery, deadLetterAt, deliverySchema, FileTurns, type Delivery } from './delivery/index.ts';
 import { sharedPath, withAbsolutePaths } from './delivery-paths.ts';
 import { logsEndpoints } from './logs-endpoints.ts';
 import { compileProcessing, type ReadInput } from './processing.ts';
@@ -23,6 +23,8 @@ export class RunningLogs implements RunningRole<LogsConfig> {
   });
   readonly #parts: RoleParts;
   readonly #pod: PodMetadata;
+  /** A reload may leave two deliveries with one dead-letter file for a while. */
+  readonly #turns = new FileTurns();
   #loaded: Loaded;
   #inputs: readonly ReadInput[] = [];
   #shipping!: Shipping;
@@ -84,7 +86,7 @@ export class RunningLogs implements RunningRole<LogsConfig> {
     return {
       process,
       connect: async (acknowledged) => {
-        this.#delivery = await createDelivery(config, { log, stats, clock, random, acknowledged });
+        this.#delivery = await createDelivery(config, { log, stats, clock, random, acknowledged, turns: this.#turns });
         return this.#delivery;
       },
     };

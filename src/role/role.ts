@@ -20,6 +20,8 @@ export interface Role<Config extends CommonConfig = CommonConfig> {
   readonly doc: string;
   /** Everything a configuration file of this role may say; made with {@link roleSchema}. */
   readonly schema: v.GenericSchema<unknown, Config>;
+  /** Flags of V8 that keep its heap small, set once it has started. */
+  readonly v8Flags?: readonly string[];
   /** Sections of the generated reference beside the options, such as `## Parsers`. */
   readonly reference?: () => string;
   /**

@@ -1,11 +1,10 @@
-import { collectAndShrink } from '../collect-garbage.ts';
 import { parseConfig } from '../config/index.ts';
 import { ConfigError } from '../options/index.ts';
 import { createProcessLog } from '../process-log.ts';
 import { Server } from '../server.ts';
 import { Stats } from '../stats/index.ts';
+import { started } from '../started.ts';
 import { surviveErrors } from '../survive-errors.ts';
-import { optimise } from '../v8-flags.ts';
 import { describeFamilies } from './merge-metrics.ts';
 import { PrimarySockets, type SocketAnswer } from './primary-sockets.ts';
 import type { CeilingOrder } from './ceiling-message.ts';
@@ -42,8 +41,7 @@ export function obey(): void {
       stats,
       worker: { openSocket: sockets.open, peers: peers.of, ceilings },
     });
-    collectAndShrink();
-    optimise();
+    started();
     return { listening: server.listening() };
   }
 

@@ -1,5 +1,4 @@
 /** The program of a worker: listens to the primary and does what it says. */
-import { flushCompileCache } from 'node:module';
 import '../v8-flags.ts';
 
 // The primary decides. A terminal sends Ctrl-C to all of them.
@@ -8,4 +7,3 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.once('disconnect', () => process.exit(0));
 const { obey } = await import('./obey.ts');
 obey();
-flushCompileCache();

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBulkServer, type BulkServer } from './bulk-server.ts';
 import { judge, logWriter } from './log-writer.ts';
+import { launchLogs, pause } from './logs-process.ts';
 import { Random } from './random.ts';
 
 export interface CrashReport {
@@ -22,8 +22,6 @@ export interface CrashReport {
   /** Starts that found a checkpoint they could not use. */
   readonly refused: number;
 }
-
-const cli = new URL('../../src/cli.js', import.meta.url).pathname;
 
 /**
  * A writer that rotates, a `portico logs` that is killed at random points, and a store. At the end one that is not killed
@@ -51,7 +49,7 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
     for (let kill = 0; kill < kills; kill++) {
       const had = store.documents.size;
       const sentAgain = store.conflicts.length;
-      const portico = launch(folder);
+      const portico = launchLogs(folder);
       // Once it ships, any time from at once to a few checkpoints later.
       while (store.documents.size === had && portico.running()) await pause(2);
       await pause(random.below(250));
@@ -60,7 +58,7 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
       mostSentAgain = Math.max(mostSentAgain, store.conflicts.length - sentAgain);
     }
     clearInterval(write);
-    const portico = launch(folder);
+    const portico = launchLogs(folder);
     const deadline = Date.now() + 60_000;
     while (store.documents.size < writer.written && portico.running() && Date.now() < deadline) await pause(20);
     await portico.end('SIGTERM');
@@ -81,26 +79,6 @@ export async function crashAgainAndAgain({ kills, seed }: { kills: number; seed:
     await store.close();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function launch(folder: string) {
-  const args = [cli, 'logs', '-c', join(folder, 'logs.yaml')];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  return {
-    running: () => child.exitCode === null && child.signalCode === null,
-    /** Resolves with what it has said. @throws Error when it ended by itself, or does not end well */
-    async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<string> {
-      child.kill(signal);
-      const code = await exited;
-      if (signal === 'SIGKILL' ? child.signalCode !== 'SIGKILL' : code !== 0) {
-        throw new Error(`portico ended with ${code ?? child.signalCode}: ${said}`);
-      }
-      return said;
-    },
-  };
 }
 
 function messagesOf(store: BulkServer): string[] {
@@ -130,8 +108,4 @@ state: { folder: '${folder}/state', checkpoint_interval: 20ms }
 batch: { max_records: 200, max_wait: 20ms }
 output: { kind: elasticsearch, endpoints: ['${url}'], index: logs }
 `;
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -238,7 +238,7 @@ const bufferSchema = v.variant(
       kind: kind('memory'),
       max_bytes: v.optional(
         doc('Memory for records on their way; when it is full, reading pauses.', sizeOf(65_536, '64KiB')),
-        '16MiB',
+        '4MiB',
       ),
     }),
     v.strictObject({
@@ -273,7 +273,7 @@ export const deliverySchema = v.strictObject({
     doc(
       'Records are sent together. A batch goes when one of these is reached.',
       v.strictObject({
-        max_bytes: v.optional(doc('Bytes before compression, about.', sizeOf(1024, '1KiB')), '5MiB'),
+        max_bytes: v.optional(doc('Bytes before compression, about.', sizeOf(1024, '1KiB')), '1MiB'),
         max_records: v.optional(doc('Records.', integer(1, 100_000)), 5000),
         max_wait: v.optional(doc('How long a record waits for others.', durationAtLeast(1, '1ms')), '1s'),
       }),

@@ -7,11 +7,22 @@ import type { DeadLetterConfig } from './config.ts';
 import type { DeliveryStats } from './delivery-stats.ts';
 import { timestamp } from './document.ts';
 import { RotatingFile } from './rotating-file.ts';
+import type { FileTurns } from './file-turns.ts';
 import type { SeldomLog } from './seldom-log.ts';
 
 export interface DeadLetter {
   readonly record: LogRecord;
   readonly reason: string;
+}
+
+export interface DeadLetterParts {
+  readonly clock: Clock;
+  readonly stats: DeliveryStats;
+  readonly log: SeldomLog;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Shared with whoever may write the same file. */
+  readonly turns: FileTurns;
 }
 
 const pauses = { base: 500, max: 10_000 };
@@ -23,6 +34,8 @@ const longestReason = 2000;
  */
 export class DeadLetterFile {
   readonly #file: RotatingFile | undefined;
+  readonly #path: string;
+  readonly #turns: FileTurns;
   readonly #clock: Clock;
   readonly #stats: DeliveryStats;
   readonly #log: SeldomLog;
@@ -31,14 +44,13 @@ export class DeadLetterFile {
   #last: Promise<void> = Promise.resolve();
   #blocked = false;
 
-  constructor(
-    config: DeadLetterConfig | undefined,
-    { clock, stats, log, random }: { clock: Clock; stats: DeliveryStats; log: SeldomLog; random: () => number },
-  ) {
+  constructor(config: DeadLetterConfig | undefined, { clock, stats, log, random, turns }: DeadLetterParts) {
     this.#clock = clock;
     this.#stats = stats;
     this.#log = log;
     this.#random = random;
+    this.#turns = turns;
+    this.#path = config?.path ?? '';
     if (config === undefined) return;
     const { path, max_bytes: maxBytes, keep } = config;
     const onLose = async (oldest: string) => this.#stats.drop('dead_letter_rotated', await countLines(oldest));
@@ -59,7 +71,7 @@ export class DeadLetterFile {
 
   async close(): Promise<void> {
     await this.#last;
-    await this.#file?.close();
+    if (this.#file !== undefined) await this.#turns.leave(this.#path, this.#file);
   }
 
   async #put(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
@@ -79,9 +91,10 @@ export class DeadLetterFile {
     this.#log.say('warn', 'rejected', 'the store refused records; they are in the dead-letter file', fields);
     const time = new Date(this.#clock.now()).toISOString();
     const bytes = Buffer.from(letters.map((letter) => lineOf(letter, time)).join(''));
+    const file = this.#file;
     for (let failures = 1; ; failures++) {
       try {
-        await this.#file.append(bytes);
+        await this.#turns.take(this.#path, file, () => file.append(bytes));
         this.#blocked = false;
         return;
       } catch (error) {

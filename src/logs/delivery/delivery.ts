@@ -6,6 +6,7 @@ import type { DeliveryConfig } from './config.ts';
 import { Courier, type CourierView } from './courier.ts';
 import { DeadLetterFile } from './dead-letter-file.ts';
 import { DeliveryStats, observeLevels } from './delivery-stats.ts';
+import { FileTurns } from './file-turns.ts';
 import type { OutputView } from './outcome.ts';
 import { inMemory } from './in-memory.ts';
 import { onDisk } from './disk/on-disk.ts';
@@ -47,17 +48,19 @@ export interface DeliveryDeps {
   readonly clock: Clock;
   /** From 0 up to 1. */
   readonly random: () => number;
+  /** Shared with deliveries that may have the same dead-letter file. Default: nobody else has it. */
+  readonly turns?: FileTurns;
   /** The store, the dead-letter file or the disk buffer has these for good; those of a source in their order. */
   acknowledged(records: readonly LogRecord[]): void;
 }
 
 /** @throws Error when the disk buffer cannot be opened */
 export async function createDelivery(config: DeliveryConfig, deps: DeliveryDeps): Promise<Delivery> {
-  const { clock, random } = deps;
+  const { clock, random, turns = new FileTurns() } = deps;
   const log = new SeldomLog(deps.log.child('delivery'), clock);
   const stats = new DeliveryStats(deps.stats);
   const output = createOutput(config, clock);
-  const deadLetters = new DeadLetterFile(config.dead_letter, { clock, stats, log, random });
+  const deadLetters = new DeadLetterFile(config.dead_letter, { clock, stats, log, random, turns });
   const courier = new Courier({ output, deadLetters, retry: config.retry, clock, random, stats, log });
   const { buffer } = config;
   const acknowledged = (records: readonly LogRecord[]) => deps.acknowledged(records);

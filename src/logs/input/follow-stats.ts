@@ -8,6 +8,7 @@ export interface FollowStats {
   readonly cutBytes: CounterHandle;
   readonly lostBytes: CounterHandle;
   readonly lostFiles: CounterHandle;
+  readonly vanishedFiles: CounterHandle;
   readonly rotations: CounterHandle;
   readonly truncations: CounterHandle;
   readonly holeBytes: CounterHandle;
@@ -33,6 +34,10 @@ export function followStats(stats: Stats, input: string): FollowStats {
       'Bytes known to have been in files that went, or were truncated, before they were read.',
     ),
     lostFiles: counter('lost_files', 'Files that went, or were truncated, before they were read to their known end.'),
+    vanishedFiles: counter(
+      'vanished_files',
+      'Files that were read to their known end, and were gone at the next start: what was written to them meanwhile, if anything, is lost.',
+    ),
     rotations: counter(
       'rotations',
       'Files that are no longer where they were, and were read on under another name or none.',

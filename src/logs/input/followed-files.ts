@@ -1,26 +1,29 @@
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../filter/define-filter.ts';
 import type { ProcessLog } from '../../process-log.ts';
 import type { Stats } from '../../stats/index.ts';
 import type { Position } from '../checkpoint.ts';
+import { Alarm } from './alarm.ts';
+import { asksFor, excluded } from './asks-for.ts';
 import type { FollowConfig, InputConfig } from './config.ts';
+import { readHead } from './descriptor.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { findFiles } from './find-files.ts';
+import { findNode } from './find-node.ts';
 import { followStats, type FollowStats } from './follow-stats.ts';
-import { FollowedFile, isFileOf } from './followed-file.ts';
-import { headLength, nodeKey, nodeOf, type FileNode } from './identity.ts';
+import { FollowedFile, type FollowedFileOptions } from './followed-file.ts';
+import { readCompressedHead } from './gzip-descriptor.ts';
+import { bears, isFileOf, nodeKey, nodeOf } from './identity.ts';
+import { lastLineStart } from './last-line-start.ts';
 import { OpenFiles } from './open-files.ts';
+import { PastFiles } from './past-files.ts';
+import { SearchFailures } from './search-failures.ts';
+import { VanishedFiles } from './vanished-files.ts';
 
 /** Looks that are under way at a time. */
 const looksAtOnce = 16;
-
-/** Names of a folder that are looked at to find a file that has moved. */
-const mostSiblings = 10_000;
-
-/** Bytes before the end of a file in which the beginning of its last line is sought. */
-const lastLineWithin = 64 * 1024;
 
 export interface FollowedFilesParts {
   readonly log: ProcessLog;
@@ -49,18 +52,14 @@ export class FollowedFiles {
   readonly #byPath = new Map<string, FollowedFile>();
   /** Other names of files that are followed, with the device and inode behind them. */
   readonly #aliases = new Map<string, string>();
-  /** Positions of files that are not followed, by device and inode. */
-  readonly #past: Map<string, Position>;
-  /** Those of them whose files were not found yet since the start. */
-  #missing: Set<string>;
-  /** What could not be looked at, by path, with the code of the error: each is logged once. */
-  #failures = new Map<string, string>();
+  readonly #past: PastFiles;
+  readonly #vanished: VanishedFiles;
+  readonly #failures: SearchFailures;
   #tooMany = false;
   #readFromEnd: boolean;
   #nextSearch = 0;
   #stopped = false;
-  #timer: NodeJS.Timeout | undefined;
-  #wakeUp: (() => void) | undefined;
+  readonly #alarm = new Alarm();
 
   /** @param start what was known at the start; `first` when nothing was ever known here */
   constructor(
@@ -71,8 +70,14 @@ export class FollowedFiles {
     this.#options = options;
     this.#parts = parts;
     this.#open = new OpenFiles(options.follow.max_open_files);
-    this.#past = new Map(start.positions.map((position) => [nodeKey(position), position]));
-    this.#missing = new Set(this.#past.keys());
+    this.#past = new PastFiles(start.positions);
+    this.#failures = new SearchFailures(parts.log);
+    this.#vanished = new VanishedFiles(this.#past, {
+      log: parts.log,
+      statsOf: (input) => this.#statsOf(input),
+      follow: (path, past, input) => this.#followRest(path, past, input),
+      followCompressed: (path, past, input) => this.#followCompressed(path, past, input),
+    });
     this.#readFromEnd = start.first;
     this.#watch = new DirectoryWatch((path, kind) => this.#hinted(path, kind));
   }
@@ -111,7 +116,7 @@ export class FollowedFiles {
   stop(): void {
     this.#stopped = true;
     this.#watch.close();
-    this.#wake();
+    this.#alarm.wake();
   }
 
   async close(): Promise<void> {
@@ -130,15 +135,13 @@ export class FollowedFiles {
       else await this.#release(file);
     }
     this.#nextSearch = 0;
-    this.#wake();
+    this.#alarm.wake();
   }
 
   /** For the checkpoint. */
   positions(): Position[] {
     const now = this.#parts.clock.now();
-    const oldest = now - this.#options.forgetAfter;
-    for (const [key, { seen }] of this.#past) if (seen < oldest && !this.#missing.has(key)) this.#past.delete(key);
-    const positions = [...this.#past.values()];
+    const positions = this.#past.positions(now - this.#options.forgetAfter);
     for (const file of this.#files.values()) {
       const position = file.position(now);
       if (position !== undefined) positions.push(position);
@@ -151,7 +154,7 @@ export class FollowedFiles {
     const { state } = file;
     this.#files.delete(file.key);
     if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
-    if (position !== undefined) this.#past.set(file.key, { ...position, ...(state === 'read' ? { done: true } : {}) });
+    if (position !== undefined) this.#past.keep(file.key, { ...position, ...(state === 'read' ? { done: true } : {}) });
     await file.close();
   }
 
@@ -161,23 +164,23 @@ export class FollowedFiles {
     this.#nextSearch = this.#parts.clock.monotonic() + follow.discover_interval;
     const seen = new Set<string>();
     const folders: string[] = [];
-    const failures = new Map<string, string>();
+    this.#failures.begin();
     let more = false;
     for (const input of inputs) {
       const found = await findFiles(input.paths, excluded(input), follow.max_files);
       folders.push(...found.folders);
       more ||= found.more;
-      for (const { path, code } of found.failures) this.#failed(failures, input, path, code);
+      for (const { path, code } of found.failures) this.#failed(path, input, code);
       for (const path of found.paths) {
         if (seen.has(path)) continue;
         seen.add(path);
         if (this.#byPath.has(path)) continue;
         if (this.#files.size >= follow.max_files) more = true;
-        else await this.#foundPath(path, input, failures);
+        else await this.#foundPath(path, input);
       }
     }
     for (const path of this.#aliases.keys()) if (!seen.has(path)) this.#aliases.delete(path);
-    this.#failures = failures;
+    this.#failures.end();
     if (more && !this.#tooMany) {
       this.#parts.log.error('there are more files than max_files; those beyond are not followed', {
         max_files: follow.max_files,
@@ -187,10 +190,10 @@ export class FollowedFiles {
     this.#readFromEnd = false;
     this.#watch.watch([...new Set(folders)]);
     await this.#seekMoved();
-    await this.#seekMissing();
+    await this.#vanished.seek(inputs);
   }
 
-  async #foundPath(path: string, input: InputConfig, failures: Map<string, string>): Promise<void> {
+  async #foundPath(path: string, input: InputConfig): Promise<void> {
     try {
       const found = await stat(path, { bigint: true });
       if (!found.isFile()) return;
@@ -208,7 +211,7 @@ export class FollowedFiles {
       }
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT') this.#failed(failures, input, path, code);
+      if (code !== 'ENOENT') this.#failed(path, input, code);
     }
   }
 
@@ -226,61 +229,63 @@ export class FollowedFiles {
       const node = nodeOf(found);
       const key = nodeKey(node);
       if (!found.isFile() || this.#files.has(key)) return;
-      const head = Buffer.alloc(headLength);
-      const { bytesRead } = await opened.read(head, 0, headLength, 0);
+      const head = await readHead(opened);
       const size = Number(found.size);
-      const first = head.subarray(0, bytesRead);
       const past = this.#past.get(key);
-      const position = past !== undefined && isFileOf(past, node, first) && past.offset <= size ? past : undefined;
-      const fresh =
-        position === undefined
-          ? {
-              generation: past === undefined ? 0 : past.generation + 1,
-              offset: this.#readFromEnd && input.read_from === 'end' ? await lastLineStart(opened, size) : 0,
-            }
-          : { position };
+      const isOurs = past !== undefined && past.compressed !== true && isFileOf(past, node, head);
+      const position = isOurs && past.offset <= size ? past : undefined;
       if (position === undefined && rest) return;
-      if (past !== undefined && position === undefined) this.#replacedWhileAway(past, node, input);
-      this.#past.delete(key);
-      this.#missing.delete(key);
-      const stats = this.#statsOf(input);
-      const file = new FollowedFile(
-        { input, follow: this.#options.follow, stats, path, node, size, head: first, ...fresh },
-        { log: this.#parts.log, clock: this.#parts.clock, open: this.#open },
-      );
-      this.#files.set(key, file);
-      if (!rest) this.#byPath.set(path, file);
-      // So that it can be read even when it is gone by then.
-      if (this.#open.room) await file.open();
-      this.#parts.log.info(position === undefined ? 'following a file' : 'following a file from where it was left', {
-        path,
-        input: input.name,
-        offset: file.offset,
-      });
-      this.#parts.wake();
+      if (past !== undefined && position === undefined) this.#vanished.replaced(past, node, input);
+      const fresh = position === undefined ? await this.#beginning(opened, size, input, past) : { position };
+      this.#past.forget(key);
+      await this.#take(path, input, { node, size, head, ...fresh }, !rest);
     } finally {
       await opened.close();
     }
   }
 
-  /** In the place of a file whose position is known there is another one. */
-  #replacedWhileAway(past: Position, node: FileNode, input: InputConfig): void {
-    if (past.deleted === true) return;
-    const truncated = past.born === undefined || past.born === node.born;
-    this.#lose(
-      past,
-      truncated ? 'a file was truncated while nobody read it' : 'a file is gone that was not read to its end',
-      input,
-    );
+  /** Where a file is read from that was never followed. @param past what its inode was before @throws the error of the file system */
+  async #beginning(opened: FileHandle, size: number, input: InputConfig, past: Position | undefined) {
+    return {
+      generation: past === undefined ? 0 : past.generation + 1,
+      offset: this.#readFromEnd && input.read_from === 'end' ? await lastLineStart(opened, size) : 0,
+    };
   }
 
-  #lose(past: Position, message: string, input: InputConfig | undefined): void {
-    const bytes = past.size - past.offset;
-    if (past.done === true || bytes <= 0) return;
-    const stats = this.#statsOf(input ?? this.#options.inputs[0]!);
-    stats.lostBytes.add(bytes);
-    stats.lostFiles.add();
-    this.#parts.log.error(message, { path: past.path, lost_bytes: bytes });
+  /** Reads the rest of a known file that is at a path which no input asks for. @throws the error of the file system */
+  async #followRest(path: string, past: Position, input: InputConfig): Promise<void> {
+    await this.#follow(path, input, true);
+    const file = this.#files.get(nodeKey(past));
+    if (file !== undefined) await this.#look([file]);
+  }
+
+  /** Reads the rest of what is in a compressed file. @throws the error of the file system */
+  async #followCompressed(path: string, past: Position, input: InputConfig): Promise<boolean> {
+    const head = await readCompressedHead(path);
+    const node = nodeOf(await stat(path, { bigint: true }));
+    if (!bears(past.fingerprint, head) || this.#files.has(nodeKey(node))) return false;
+    this.#past.forget(nodeKey(node));
+    await this.#take(path, input, { node, size: past.size, head, position: past, compressed: true }, false);
+    return true;
+  }
+
+  async #take(
+    path: string,
+    input: InputConfig,
+    known: Pick<FollowedFileOptions, 'node' | 'size' | 'head' | 'position' | 'offset' | 'generation' | 'compressed'>,
+    atPath: boolean,
+  ): Promise<void> {
+    const file = new FollowedFile(
+      { input, follow: this.#options.follow, stats: this.#statsOf(input), path, ...known },
+      { log: this.#parts.log, clock: this.#parts.clock, open: this.#open },
+    );
+    this.#files.set(file.key, file);
+    if (atPath) this.#byPath.set(path, file);
+    // So that it can be read even when it is gone by then.
+    if (this.#open.room) await file.open();
+    const how = known.position === undefined ? 'following a file' : 'following a file from where it was left';
+    this.#parts.log.info(how, { path, input: input.name, offset: file.offset });
+    this.#parts.wake();
   }
 
   /** Files that are at their path no longer and were not open: their rest is read where they are now. */
@@ -290,33 +295,6 @@ export class FollowedFiles {
       const at = await findNode(dirname(file.path), file.node).catch(() => undefined);
       if (at === undefined) file.lost('a file is gone that was not read to its end');
       else file.restAt(at);
-    }
-  }
-
-  /** Files that were followed before the start and are not where they were: rotated away, or gone. */
-  async #seekMissing(): Promise<void> {
-    for (const key of [...this.#missing]) {
-      const past = this.#past.get(key);
-      const input = this.#options.inputs.find(({ name }) => name === past?.input);
-      if (past === undefined || past.deleted === true || input === undefined) {
-        this.#missing.delete(key);
-        continue;
-      }
-      try {
-        const at = await findNode(dirname(past.path), past);
-        if (at !== undefined) {
-          await this.#follow(at, input, true);
-          const file = this.#files.get(key);
-          if (file !== undefined) await this.#look([file]);
-        }
-        if (this.#missing.has(key)) {
-          this.#lose(past, 'a file is gone, or was replaced, that was not read to its end', input);
-          this.#past.delete(key);
-        }
-        this.#missing.delete(key);
-      } catch {
-        // The folder cannot be read, or is not there yet: it is sought again.
-      }
     }
   }
 
@@ -352,11 +330,7 @@ export class FollowedFiles {
     else if (kind === 'change' && path !== undefined) return;
     // A name that comes and goes often must not make us search all the time.
     else this.#nextSearch = Math.min(this.#nextSearch, this.#parts.clock.monotonic() + 50);
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#wakeUp?.();
+    this.#alarm.wake();
   }
 
   /** Until something is due, or the kernel tells of a change. */
@@ -364,12 +338,7 @@ export class FollowedFiles {
     if (this.#stopped) return;
     let next = this.#nextSearch;
     for (const file of this.#files.values()) next = Math.min(next, file.nextLook);
-    await new Promise<void>((resolve) => {
-      this.#wakeUp = resolve;
-      this.#timer = setTimeout(resolve, Math.max(5, next - this.#parts.clock.monotonic()));
-    });
-    clearTimeout(this.#timer);
-    this.#wakeUp = undefined;
+    await this.#alarm.sleep(Math.max(5, next - this.#parts.clock.monotonic()));
   }
 
   #statsOf(input: InputConfig): FollowStats {
@@ -381,46 +350,8 @@ export class FollowedFiles {
     return stats;
   }
 
-  #failed(failures: Map<string, string>, input: InputConfig, path: string, code: string): void {
-    failures.set(path, code);
+  #failed(path: string, input: InputConfig, code: string): void {
     this.#statsOf(input).failed(code);
-    if (this.#failures.get(path) === code) return;
-    this.#parts.log.error('cannot read what an input asks for; it is tried again and again', {
-      path,
-      input: input.name,
-      code,
-    });
+    this.#failures.failed(path, input.name, code);
   }
-}
-
-function excluded({ exclude }: InputConfig): (path: string) => boolean {
-  return (path) => exclude.some(({ matches }) => matches(path));
-}
-
-function asksFor(input: InputConfig, path: string): boolean {
-  return input.paths.some((glob) => glob.matches(path)) && !excluded(input)(path);
-}
-
-/** The path in a folder of a file that has another name by now. */
-async function findNode(folder: string, node: Pick<FileNode, 'device' | 'inode'>): Promise<string | undefined> {
-  const wanted = nodeKey(node);
-  for (const name of (await readdir(folder)).slice(0, mostSiblings)) {
-    const path = join(folder, name);
-    const found = await stat(path, { bigint: true }).catch(() => undefined);
-    if (found?.isFile() === true && nodeKey(nodeOf(found)) === wanted) return path;
-  }
-  return undefined;
-}
-
-/** Where the last line begins that has no end yet; the end of the file when that is far. */
-async function lastLineStart(
-  file: { read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }> },
-  size: number,
-): Promise<number> {
-  const length = Math.min(size, lastLineWithin);
-  const tail = Buffer.alloc(length);
-  const { bytesRead } = await file.read(tail, 0, length, size - length);
-  const newline = tail.subarray(0, bytesRead).lastIndexOf(0x0a);
-  if (newline >= 0) return size - length + newline + 1;
-  return length === size ? 0 : size;
 }

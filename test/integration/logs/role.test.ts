@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bulkStore, documentsOf, logsHome, messagesIn, toStore } from '../../support/logs-role.ts';
@@ -97,6 +97,35 @@ describe('portico logs', patience, () => {
     expect(judge(all, writer.written)).toEqual({ missing: [], repeated: 0, foreign: [] });
     expect(all).toEqual([...all].sort());
     expect(other.documents.size).toBeGreaterThanOrEqual(500);
+  });
+
+  test('after a reload the former and the new delivery have one dead-letter file, and each refused record is there once', async () => {
+    const home = logsHome();
+    const [one, other] = [await bulkStore(), await bulkStore()];
+    for (const store of [one, other]) {
+      store.fail = () => parsingFailure;
+      store.delay = 50;
+    }
+    // So small that it is renamed again and again.
+    const letters = { path: 'dead.ndjson', max_bytes: '4KiB', keep: 100 };
+    const options = { batch: { max_records: 5, max_wait: '20ms' }, dead_letter: letters };
+    home.configure({ output: toStore(one), ...options });
+    const writer = logWriter(home.log('app.log'));
+    writer.write(100);
+    const portico = await home.start();
+    await until(() => expect(one.requests.length).toBeGreaterThan(1));
+    home.configure({ output: toStore(other), ...options });
+    portico.child.kill('SIGHUP');
+    await portico.says(/configuration reloaded/);
+    writer.write(100);
+    expect(await portico.terminate()).toBe(0);
+    expect(other.requests.length).toBeGreaterThan(1);
+    const lines = readdirSync(home.folder)
+      .filter((name) => name.startsWith('dead.ndjson'))
+      .flatMap((name) => readFileSync(join(home.folder, name), 'utf8').split('\n'))
+      .filter((text) => text !== '');
+    const messages = lines.map((text) => (JSON.parse(text) as { record: { message: string } }).record.message);
+    expect(judge(messages, writer.written)).toEqual({ missing: [], repeated: 0, foreign: [] });
   });
 
   test('a reload that takes a disk buffer away brings what is in it to its store first', async () => {

@@ -7,8 +7,8 @@ const es = { kind: 'elasticsearch', endpoints: ['https://es:9200'] };
 describe('the options of delivery', () => {
   it('need no more than an output', () => {
     expect(v.parse(deliverySchema, { output: { kind: 'stdout' } })).toMatchObject({
-      batch: { max_bytes: 5 * 1024 * 1024, max_records: 5000, max_wait: 1000 },
-      buffer: { kind: 'memory', max_bytes: 16 * 1024 * 1024 },
+      batch: { max_bytes: 1024 * 1024, max_records: 5000, max_wait: 1000 },
+      buffer: { kind: 'memory', max_bytes: 4 * 1024 * 1024 },
       retry: { base_interval: 1000, max_interval: 30_000, give_up_after: 0 },
       max_in_flight: 1,
     });
