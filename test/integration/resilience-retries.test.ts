@@ -32,9 +32,14 @@ it.each(['GET', 'POST'])(
 
 it('RE02 a GET whose connection is reset before any byte of an answer is answered by the second try', async () => {
   const upstream = await startUpstream([resetting, answering(ok)]);
-  const portico = await startFront([upstream.address], { route: { retry_policy: quick } });
+  const portico = await startFront([upstream.address], {
+    route: { retry_policy: quick },
+    http_filters: [
+      { name: 'headers', config: { response: { set: { 'x-attempts': '%UPSTREAM_REQUEST_ATTEMPT_COUNT%' } } } },
+    ],
+  });
   const result = await probe(portico.port());
-  expect([result.status, result.body]).toEqual([200, 'hello']);
+  expect([result.status, result.body, result.headers['x-attempts']]).toEqual([200, 'hello', '2']);
   expect(upstream.connections.filter(({ text }) => text.length > 0)).toHaveLength(2);
   expect(await portico.metric('portico_router_retries_total{cluster="app",result="success"}')).toBe(1);
 });
