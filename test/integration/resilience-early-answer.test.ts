@@ -116,4 +116,22 @@ describe('RE18 an app that answers before a large upload is through', () => {
     expect(upstream.connections).toHaveLength(2);
     await backToRest(portico);
   });
+
+  it('closes an HTTP/1 connection soon, however slowly its client goes on sending', async () => {
+    const upstream = await startUpstream(early);
+    const portico = await startFront([upstream.address]);
+    // Its own side stays open when the other one ends.
+    const socket = net.connect({ port: portico.port(), host: '127.0.0.1', allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    socket.write(`POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: ${size}\r\n\r\n`);
+    await new Promise((resolve) => socket.once('data', resolve));
+    const answered = performance.now();
+    const timer = setInterval(() => socket.write('x'), 50);
+    onTestFinished(() => clearInterval(timer));
+    await new Promise((resolve) => socket.once('close', resolve));
+    // A second, and what other work on the machine adds.
+    expect(performance.now() - answered).toBeLessThan(4000);
+    await backToRest(portico);
+  });
 });
