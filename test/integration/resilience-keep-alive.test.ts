@@ -219,6 +219,11 @@ it('RE47 thirty thousand requests would not run out of ports: connections are us
     app.close();
   });
   const portico = await startFront([`127.0.0.1:${(app.address() as AddressInfo).port}`]);
+  // A listener that each request leaves behind on its socket is warned of after the tenth.
+  const warnings: string[] = [];
+  const warned = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
   const clients = Array.from({ length: 16 }, async () => {
     const client = new ProbingClient(portico.port());
     const results: Probe[] = [];
@@ -228,4 +233,5 @@ it('RE47 thirty thousand requests would not run out of ports: connections are us
   });
   expect(tally((await Promise.all(clients)).flat())).toEqual({ 200: 2000 });
   expect(await clusterMetric(portico, 'upstream_connections_total')).toBeLessThanOrEqual(16);
+  expect(warnings.filter((warning) => warning.startsWith('MaxListeners'))).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import http2 from 'node:http2';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { frontConfig } from '../support/front-config.ts';
-import { probe, tally } from '../support/probing-client.ts';
+import { probe, ProbingClient, tally } from '../support/probing-client.ts';
 import { runPortico } from '../support/process.ts';
 
 /** Stands still for two seconds when it is asked for `/stall`, as a synchronous regular expression or parse would. */
@@ -27,10 +28,14 @@ it(
     const waiting: ServerResponse[] = [];
     const checks: ServerResponse[] = [];
     let holdChecks = false;
+    let begun = 0;
     const app = await startApp((request, answer) => {
       if (request.url === '/slow') waiting.push(answer);
       else if (request.url === '/healthz' && holdChecks) checks.push(answer);
-      else answer.end('ok');
+      else if (request.method === 'POST') {
+        request.once('data', () => begun++);
+        request.resume().on('end', () => answer.end('all of it'));
+      } else answer.end('ok');
     });
     const folder = mkdtempSync(join(tmpdir(), 'portico-stall-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -46,13 +51,37 @@ it(
           health_check: { http: { path: '/healthz' }, interval: '100ms', timeout: '1500ms', unhealthy_threshold: 1 },
           healthy_panic_threshold: 0,
         },
-      }),
+      }).replace(
+        '"address":"127.0.0.1:0"}]',
+        '"address":"127.0.0.1:0","stream_idle_timeout":"1500ms","request_headers_timeout":"1500ms"}]',
+      ),
     );
     const portico = runPortico(['run', '-c', join(folder, 'portico.yaml')]);
     const port = Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/));
     const admin = await portico.says(/"admin":"(127\.0\.0\.1:\d+)"/);
     expect((await probe(port)).status).toBe(200);
 
+    // A head and two uploads that are half there.
+    const [heads, uploads] = [new ProbingClient(port), new ProbingClient(port)];
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    onTestFinished(() => {
+      heads.close();
+      uploads.close();
+      session.destroy();
+    });
+    const head = heads.send({ raw: 'GET / HTTP/1.1\r\nHost: app.ex' });
+    const upload = uploads.send({
+      method: 'POST',
+      raw: 'POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 8\r\n\r\nhalf',
+    });
+    const stream = session.request({ ':method': 'POST', ':path': '/' });
+    stream.write('half');
+    const streamed = new Promise<number>((resolve) => {
+      stream.once('response', (headers) => resolve(Number(headers[':status'])));
+      stream.once('close', () => resolve(0));
+      stream.on('error', () => {}).resume();
+    });
+    await expect.poll(() => begun, { timeout: 10_000, interval: 5 }).toBe(2);
     const slow = Array.from({ length: 20 }, () => probe(port, { path: '/slow' }));
     await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(20);
     holdChecks = true;
@@ -62,6 +91,9 @@ it(
     await portico.says(/stalling/);
     // While it stands still: the answers, new requests, and a look at its health.
     for (const answer of [...waiting, ...checks]) answer.end('in time');
+    heads.socket!.write('ample\r\n\r\n');
+    uploads.socket!.write('rest');
+    stream.end('rest');
     const fresh = Array.from({ length: 20 }, () => probe(port));
     const asked = performance.now();
     const ready = fetch(`http://${admin}/ready`).then(({ status }) => ({ status, after: performance.now() - asked }));
@@ -69,6 +101,8 @@ it(
     expect(tally([await stall])).toEqual({ 200: 1 });
     expect(tally(await Promise.all(slow))).toEqual({ 200: 20 });
     expect(tally(await Promise.all(fresh))).toEqual({ 200: 20 });
+    expect(tally(await Promise.all([head, upload]))).toEqual({ 200: 2 });
+    expect(await streamed).toBe(200);
     // Whoever asks for its health meanwhile waits as long as clients do.
     const { status, after } = await ready;
     expect(status).toBe(200);
