@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startApp } from '../support/app.ts';
-import { runPortico } from '../support/process.ts';
+import { runPortico, type PorticoProcess } from '../support/process.ts';
 
 const havePrlimit = (() => {
   try {
@@ -35,27 +35,36 @@ function cpu(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** A Portico in a process of its own that may open 128 files. */
+async function start(app: number): Promise<{ portico: PorticoProcess; port: number; admin: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, 'portico.yaml');
+  writeFileSync(
+    config,
+    `
+admin: { address: 127.0.0.1:0 }
+log: { format: json }
+listeners: [{ name: http, address: 127.0.0.1:0, request_headers_timeout: 30s }]
+http_filters: []
+virtual_hosts: [{ name: app, domains: ['*'], routes: [{ route: { cluster: app, timeout: 30s } }] }]
+clusters: [{ name: app, endpoints: ['127.0.0.1:${app}'] }]`,
+  );
+  const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
+  return {
+    portico,
+    port: Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/)),
+    admin: Number(await portico.says(/"admin":"127\.0\.0\.1:(\d+)"/)),
+  };
+}
+
 describe.skipIf(!havePrlimit)('a process that may open few files', () => {
   it(
     'survives more clients than that, idles meanwhile, answers the operators, and recovers',
     { timeout: 40_000 },
     async () => {
       const app = await startApp();
-      const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
-      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-      const config = join(folder, 'portico.yaml');
-      writeFileSync(
-        config,
-        `
-admin: { address: 127.0.0.1:0 }
-log: { format: json }
-listeners: [{ name: http, address: 127.0.0.1:0, request_headers_timeout: 30s }]
-http_filters: []
-clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
-      );
-      const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
-      const port = Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/));
-      const admin = Number(await portico.says(/"admin":"127\.0\.0\.1:(\d+)"/));
+      const { portico, port, admin } = await start(app.port);
       const pid = portico.child.pid!;
       const sockets: Socket[] = [];
       onTestFinished(() => {
@@ -93,21 +102,7 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
         if (request.url === '/slow') waiting.push(response);
         else response.end('ok');
       });
-      const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
-      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-      const config = join(folder, 'portico.yaml');
-      writeFileSync(
-        config,
-        `
-admin: { address: 127.0.0.1:0 }
-listeners: [{ name: http, address: 127.0.0.1:0 }]
-http_filters: []
-virtual_hosts: [{ name: app, domains: ['*'], routes: [{ route: { cluster: app, timeout: 30s } }] }]
-clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
-      );
-      const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
-      const port = Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/));
-      const admin = Number(await portico.says(/"admin":"127\.0\.0\.1:(\d+)"/));
+      const { portico, port, admin } = await start(app.port);
       // Two connections to us, and as many to the app as there are streams.
       const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
       onTestFinished(() => sessions.forEach((session) => session.destroy()));
