@@ -1,5 +1,5 @@
 import CircuitBreaker from 'opossum';
-import { UpstreamError } from '../http/index.ts';
+import { timeLimit, UpstreamError, type LiftLimit } from '../http/index.ts';
 import type { ErrorRateBreakerConfig } from './config.ts';
 
 export type BreakerState = 'closed' | 'half_open' | 'open';
@@ -27,7 +27,7 @@ export class ErrorRateBreaker {
   /** opossum reads the time for which it opens here whenever it opens. */
   readonly #settings: { resetTimeout: number };
   #probing = false;
-  #probeTimer: NodeJS.Timeout | undefined;
+  #liftProbeLimit: LiftLimit | undefined;
   #reason: BreakerReason | undefined;
   #transitions = 0;
   #probeTimedOut = false;
@@ -101,16 +101,16 @@ export class ErrorRateBreaker {
     const report: ReportOutcome = (outcome) => {
       if (reported) return;
       reported = true;
-      if (probe) clearTimeout(this.#probeTimer);
+      if (probe) this.#liftProbeLimit?.();
       this.#report(probe, outcome);
     };
     if (probe) {
       this.#probing = true;
       this.#probeTimedOut = false;
-      this.#probeTimer = setTimeout(() => {
+      this.#liftProbeLimit = timeLimit(this.#config.open_duration, () => {
         this.#probeTimedOut = true;
         report('failure');
-      }, this.#config.open_duration).unref();
+      });
     }
     return report;
   }
@@ -121,7 +121,7 @@ export class ErrorRateBreaker {
   }
 
   close(): void {
-    clearTimeout(this.#probeTimer);
+    this.#liftProbeLimit?.();
     this.#opossum.shutdown();
   }
 

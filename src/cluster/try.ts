@@ -1,4 +1,13 @@
-import { BodyStream, isIdempotent, noBody, UpstreamError, type CancelListener, type Headers } from '../http/index.ts';
+import {
+  BodyStream,
+  isIdempotent,
+  noBody,
+  timeLimit,
+  UpstreamError,
+  type CancelListener,
+  type Headers,
+  type LiftLimit,
+} from '../http/index.ts';
 import type { Attempt, Outcome, UpstreamResponse } from './attempt.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -58,8 +67,8 @@ class Try implements UpstreamAnswer, CancelListener {
   readonly #observer: TryObserver;
   readonly #done: Outcome;
   #phase: Phase = connecting;
-  #perTry: NodeJS.Timeout | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  #perTry: LiftLimit | undefined;
+  #idle: LiftLimit | undefined;
   #lastByte = 0;
   /** Its head is here, and what came with the head is being read. */
   #response: UpstreamResponse | undefined;
@@ -77,9 +86,8 @@ class Try implements UpstreamAnswer, CancelListener {
   begin(): void {
     const { perTryTimeout, cancellation } = this.#attempt;
     if (perTryTimeout > 0) {
-      this.#perTry = setTimeout(
-        () => this.#stop((untouched) => this.#timeout('upstream_per_try_timeout', untouched)),
-        perTryTimeout,
+      this.#perTry = timeLimit(perTryTimeout, () =>
+        this.#stop((untouched) => this.#timeout('upstream_per_try_timeout', untouched)),
       );
     }
     cancellation.add(this);
@@ -131,7 +139,7 @@ class Try implements UpstreamAnswer, CancelListener {
     if (this.#phase.name !== 'waiting') return;
     const { lease } = this.#phase;
     this.#touch();
-    clearTimeout(this.#perTry);
+    this.#perTry?.();
     const body = new BodyStream(length, {
       resume: () => {
         this.#paused = false;
@@ -237,8 +245,8 @@ class Try implements UpstreamAnswer, CancelListener {
 
   #leave(letGo: () => void): void {
     this.#phase = over;
-    clearTimeout(this.#perTry);
-    clearTimeout(this.#idle);
+    this.#perTry?.();
+    this.#idle?.();
     this.#attempt.cancellation.remove(this);
     letGo();
     this.#observer.over();
@@ -258,10 +266,10 @@ class Try implements UpstreamAnswer, CancelListener {
       const silent = this.#paused ? 0 : this.#options.now() - this.#lastByte;
       // A timer may ring a fraction of a millisecond early.
       if (silent >= idleTimeout - 1) this.#stop((untouched) => this.#timeout('upstream_idle_timeout', untouched));
-      else this.#idle = setTimeout(look, idleTimeout - silent);
+      else this.#idle = timeLimit(idleTimeout - silent, look);
     };
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(look, idleTimeout);
+    this.#idle?.();
+    this.#idle = timeLimit(idleTimeout, look);
   }
 }
 

@@ -3,7 +3,15 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createProxyServer } from 'http-proxy-3';
-import { Headers, noBody, removeHopByHop, UpstreamError, type Upgrade } from '../http/index.ts';
+import {
+  Headers,
+  noBody,
+  removeHopByHop,
+  timeLimit,
+  UpstreamError,
+  type LiftLimit,
+  type Upgrade,
+} from '../http/index.ts';
 import { http } from '../node-http.ts';
 import type { Attempt, Outcome } from './attempt.ts';
 import type { ConnectionPool } from './connection-pool.ts';
@@ -49,8 +57,8 @@ class Opening {
   #phase: 'connecting' | 'asking' | 'joined' | 'over' = 'connecting';
   #giveUp: () => void = () => {};
   #withdraw: () => void = () => {};
-  #perTry: NodeJS.Timeout | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  #perTry: LiftLimit | undefined;
+  #idle: LiftLimit | undefined;
   #upstream: Socket | undefined;
   #client: TunnelClient | undefined;
 
@@ -74,12 +82,10 @@ class Opening {
     const { perTryTimeout, cancellation } = this.#attempt;
     const { address } = this.#endpoint;
     if (perTryTimeout > 0) {
-      this.#perTry = setTimeout(
-        () =>
-          this.#stop(
-            (untouched) => new UpstreamError(504, 'UT', 'upstream_per_try_timeout', { untouched, endpoint: address }),
-          ),
-        perTryTimeout,
+      this.#perTry = timeLimit(perTryTimeout, () =>
+        this.#stop(
+          (untouched) => new UpstreamError(504, 'UT', 'upstream_per_try_timeout', { untouched, endpoint: address }),
+        ),
       );
     }
     this.#withdraw = cancellation.onCancel((reason) =>
@@ -173,7 +179,7 @@ class Opening {
     const client = this.#client!;
     const upstream = this.#upstream!;
     this.#phase = 'joined';
-    clearTimeout(this.#perTry);
+    this.#perTry?.();
     const websocket = status === 101 && this.#upgrade.protocol === 'websocket';
     client.open({ agreed: status === 101, websocket });
     this.#watchIdle();
@@ -260,8 +266,8 @@ class Opening {
 
   #leave(): void {
     this.#phase = 'over';
-    clearTimeout(this.#perTry);
-    clearTimeout(this.#idle);
+    this.#perTry?.();
+    this.#idle?.();
     this.#withdraw();
     this.#observer.over();
   }
@@ -285,9 +291,9 @@ class Opening {
         client.destroySoon();
         return;
       }
-      this.#idle = setTimeout(look, idleTimeout / 4);
+      this.#idle = timeLimit(idleTimeout / 4, look);
     };
-    this.#idle = setTimeout(look, idleTimeout / 4);
+    this.#idle = timeLimit(idleTimeout / 4, look);
   }
 }
 

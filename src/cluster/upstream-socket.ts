@@ -1,7 +1,7 @@
 /** Opens sockets to endpoints. The one file that understands the error codes of Node and OpenSSL. */
 import net from 'node:net';
 import tls from 'node:tls';
-import { UpstreamError } from '../http/index.ts';
+import { timeLimit, UpstreamError } from '../http/index.ts';
 
 /** Where a socket can be opened to. */
 export type SocketTarget =
@@ -43,12 +43,12 @@ export function openSocket(
   const tcp = net.connect(connectOptions(target));
   let socket = tcp;
   let settled = false;
-  const timer = setTimeout(() => fail('connect_timeout', undefined), options.connectTimeout);
+  const liftLimit = timeLimit(options.connectTimeout, () => fail('connect_timeout', undefined));
 
   function settle(): boolean {
     if (settled) return false;
     settled = true;
-    clearTimeout(timer);
+    liftLimit();
     return true;
   }
   function fail(reason: string, cause: unknown): void {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import {
   bodyFrom,
   chunksOf,
@@ -77,6 +78,8 @@ export class FilterChain {
 
   #judge(link: ChainLink, reply: LocalReply | void, exchange: Exchange): LocalReply | undefined {
     if (reply === undefined) return undefined;
+    if (!isResponse(reply) || !isLocalReply(reply))
+      return failure(link, 'onRequest', wrongReturn('onRequest', 'localReply(…)', reply), exchange);
     if (!link.shadow) return reply;
     link.wouldRefuse(reply, exchange);
     return undefined;
@@ -123,7 +126,8 @@ export class FilterChain {
       if (result instanceof Promise) {
         const current = response;
         return result.then(
-          (other) => this.#responseFrom(at - 1, replaced(current, other ?? current), exchange, progress),
+          (other) =>
+            this.#responseFrom(at - 1, replaced(current, checked(link, other, current, exchange)), exchange, progress),
           (error: unknown) =>
             this.#responseFrom(
               at - 1,
@@ -133,7 +137,7 @@ export class FilterChain {
             ),
         );
       }
-      response = replaced(response, result);
+      response = replaced(response, checked(link, result, response, exchange));
     }
     return this.#transformsResponse ? this.#transformResponse(response, exchange, progress) : response;
   }
@@ -173,6 +177,22 @@ export interface ChainProgress {
 function failure(link: ChainLink, hook: keyof FilterHooks, error: unknown, exchange: Exchange): LocalReply {
   link.failed(hook, error, exchange);
   return localReply(500, `filter_failed{${link.id}}`, { flag: 'FE', body: 'internal error\n' });
+}
+
+/** What a response hook has returned; nothing leaves the response as it is. */
+function checked(link: ChainLink, returned: void | Response, response: Response, exchange: Exchange): Response {
+  if (returned === undefined) return response;
+  if (isResponse(returned)) return returned;
+  return failure(link, 'onResponse', wrongReturn('onResponse', 'a response', returned), exchange);
+}
+
+/** Filters run without their types having been checked. */
+function isResponse(value: unknown): value is Response {
+  return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value && 'body' in value;
+}
+
+function wrongReturn(hook: string, expected: string, value: unknown): TypeError {
+  return new TypeError(`${hook} must return nothing or ${expected}, not ${inspect(value, { depth: 0 })}`);
 }
 
 /** A response that gives way to another one lets go of its body. */

@@ -9,4 +9,5 @@ export { readGarbage } from './read-garbage.ts';
 export * from './request.ts';
 export * from './response.ts';
 export * from './response-flag.ts';
+export * from './time-limit.ts';
 export * from './upstream-error.ts';

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { timeLimit } from '../http/index.ts';
 
 /** RFC 9113 §3.4: how a client with prior knowledge begins. Its first line decides; no HTTP/1 method looks like it. */
 const preface = Buffer.from('PRI * HTTP/2.0\r\n');
@@ -12,10 +13,10 @@ export function sniffProtocol(
   timeout: number,
   found: (protocol: 'http1' | 'http2', first: Buffer) => void,
 ): void {
-  const timer = timeout > 0 ? setTimeout(() => socket.destroy(), timeout) : undefined;
+  const liftLimit = timeout > 0 ? timeLimit(timeout, () => socket.destroy()) : undefined;
   let seen: Buffer = Buffer.alloc(0);
   const stop = () => {
-    clearTimeout(timer);
+    liftLimit?.();
     socket.off('data', look);
     socket.off('close', stop);
     socket.off('end', ended);

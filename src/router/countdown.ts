@@ -53,7 +53,10 @@ export class Countdown {
     return setTimeout(this.#ring, Math.max(1, Math.ceil(milliseconds))).unref();
   }
 
-  readonly #ring = (): void => {
+  /** Answers that arrived while the event loop stood still are read first: the app was not late. */
+  readonly #ring = (): void => void setImmediate(this.#tell);
+
+  readonly #tell = (): void => {
     this.#timer = undefined;
     const now = this.#now();
     for (let first = this.#first; first !== undefined && first.dueAt <= now; first = this.#first) {

@@ -2,9 +2,11 @@ import type { Attempt, Outcome, UpstreamCluster, UpstreamResponse } from '../clu
 import {
   Cancellation,
   localReply,
+  timeLimit,
   UpstreamError,
   type CancelListener,
   type Exchange,
+  type LiftLimit,
   type UpstreamFacts,
   type Upgrade,
 } from '../http/index.ts';
@@ -182,11 +184,11 @@ class Forwarding extends Timed implements CancelListener, WholeListener {
    */
   #race(): void {
     const running = new Set<Cancellation>();
-    let timer: NodeJS.Timeout | undefined;
+    let liftLimit: LiftLimit | undefined;
     let over = false;
     const finish = (outcome: UpstreamResponse | UpstreamError): void => {
       over = true;
-      clearTimeout(timer);
+      liftLimit?.();
       withdraw();
       for (const other of running) other.cancel(new Error('another try of the request was faster'));
       // The last try that was begun need not be the one that was taken.
@@ -194,7 +196,7 @@ class Forwarding extends Timed implements CancelListener, WholeListener {
       this.#judge(outcome);
     };
     const arm = (): void => {
-      timer = setTimeout(() => {
+      liftLimit = timeLimit(this.#plan.perTryTimeout, () => {
         // Its limit has passed: from here on it costs a retry, as if it had failed.
         if (this.#facts.attempts <= this.#plan.retry.retries) {
           this.#borne = true;
@@ -202,7 +204,7 @@ class Forwarding extends Timed implements CancelListener, WholeListener {
           this.#target.stats.hedges.add();
           begin();
         }
-      }, this.#plan.perTryTimeout);
+      });
     };
     const begin = (): void => {
       const cancellation = new Cancellation();

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { get, type ServerResponse } from 'node:http';
+import http2 from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startApp } from '../support/app.ts';
-import { runPortico } from '../support/process.ts';
+import { runPortico, type PorticoProcess } from '../support/process.ts';
 
 const havePrlimit = (() => {
   try {
@@ -34,27 +35,36 @@ function cpu(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** A Portico in a process of its own that may open 128 files. */
+async function start(app: number): Promise<{ portico: PorticoProcess; port: number; admin: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, 'portico.yaml');
+  writeFileSync(
+    config,
+    `
+admin: { address: 127.0.0.1:0 }
+log: { format: json }
+listeners: [{ name: http, address: 127.0.0.1:0, request_headers_timeout: 30s }]
+http_filters: []
+virtual_hosts: [{ name: app, domains: ['*'], routes: [{ route: { cluster: app, timeout: 30s } }] }]
+clusters: [{ name: app, endpoints: ['127.0.0.1:${app}'] }]`,
+  );
+  const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
+  return {
+    portico,
+    port: Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/)),
+    admin: Number(await portico.says(/"admin":"127\.0\.0\.1:(\d+)"/)),
+  };
+}
+
 describe.skipIf(!havePrlimit)('a process that may open few files', () => {
   it(
     'survives more clients than that, idles meanwhile, answers the operators, and recovers',
     { timeout: 40_000 },
     async () => {
       const app = await startApp();
-      const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
-      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-      const config = join(folder, 'portico.yaml');
-      writeFileSync(
-        config,
-        `
-admin: { address: 127.0.0.1:0 }
-log: { format: json }
-listeners: [{ name: http, address: 127.0.0.1:0, request_headers_timeout: 30s }]
-http_filters: []
-clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
-      );
-      const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
-      const port = Number(await portico.says(/"http 127\.0\.0\.1:(\d+)"/));
-      const admin = Number(await portico.says(/"admin":"127\.0\.0\.1:(\d+)"/));
+      const { portico, port, admin } = await start(app.port);
       const pid = portico.child.pid!;
       const sockets: Socket[] = [];
       onTestFinished(() => {
@@ -79,6 +89,43 @@ clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`,
 
       for (const socket of sockets) socket.destroy();
       await expect.poll(() => ask(port, '/').catch(() => 0), { timeout: 5000 }).toBe(200);
+      expect(portico.child.exitCode).toBeNull();
+    },
+  );
+
+  it(
+    'RE43 that has none left for the app answers 503 at once, and 200 when there are some again',
+    { timeout: 40_000 },
+    async () => {
+      const waiting: ServerResponse[] = [];
+      const app = await startApp((request, response) => {
+        if (request.url === '/slow') waiting.push(response);
+        else response.end('ok');
+      });
+      const { portico, port, admin } = await start(app.port);
+      // Two connections to us, and as many to the app as there are streams.
+      const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
+      onTestFinished(() => sessions.forEach((session) => session.destroy()));
+      const answers: { status: number; body: string }[] = [];
+      const all = Array.from({ length: 180 }, async (_, at) => {
+        const answer = { status: 0, body: '' };
+        const stream = sessions[at % 2]!.request({ ':path': '/slow' });
+        stream.on('response', (headers) => (answer.status = Number(headers[':status'])));
+        stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
+        stream.on('error', () => {});
+        await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+        answers.push(answer);
+      });
+      await expect.poll(() => waiting.length + answers.length, { timeout: 10_000 }).toBe(180);
+      expect(answers.length).toBeGreaterThan(0);
+      for (const { status, body } of answers)
+        expect([status, body]).toEqual([503, 'upstream_connect_failure{too_many_open_files}\n']);
+      for (const response of waiting) response.end('late');
+      await Promise.all(all);
+      expect(answers.filter(({ status }) => status === 200).length).toBe(waiting.length);
+      // Unused connections to the app keep their descriptors until `idle_timeout`.
+      await expect.poll(() => ask(port, '/').catch(() => 0), { timeout: 15_000 }).toBe(200);
+      await expect.poll(() => ask(admin, '/ready').catch(() => 0), { timeout: 15_000 }).toBe(200);
       expect(portico.child.exitCode).toBeNull();
     },
   );

@@ -159,3 +159,37 @@ it('the end of each certificate is a metric, by listener and first name', async 
   const line = 'portico_listener_certificate_expiry_timestamp_seconds{listener="https",name="shop.example"}';
   expect(await portico.metric(line)).toBe(end);
 });
+
+it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'RE42 a %s session of before the new certificate is resumed or shakes hands anew; the client is served either way',
+  async (maxVersion) => {
+    const { portico, folder } = await start(await authority.issue('shop.example'));
+    const ask = (session?: Buffer) =>
+      new Promise<{ session: Buffer | undefined; status: string }>((resolve, reject) => {
+        let ticket: Buffer | undefined;
+        const socket = connect({
+          port: portico.port(),
+          ca: authority.cert,
+          servername: 'shop.example',
+          maxVersion,
+          ...(session === undefined ? {} : { session }),
+        });
+        let text = '';
+        socket.on('session', (made: Buffer) => (ticket = made));
+        socket.on('secureConnect', () =>
+          socket.write('GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n'),
+        );
+        socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        socket.on('error', reject);
+        socket.on('close', () => resolve({ session: ticket, status: text.slice(0, 12) }));
+      });
+    const { session } = await ask();
+    expect(session).toBeDefined();
+    expect(await ask(session)).toMatchObject({ status: 'HTTP/1.1 200' });
+    const next = await authority.issue('shop.example');
+    write(folder, next);
+    await expect.poll(() => serial(portico.port()), { timeout: 5000 }).toBe(await serialOf(next));
+    expect(await ask(session)).toMatchObject({ status: 'HTTP/1.1 200' });
+    expect(await portico.metric('portico_listener_tls_handshake_failures_total{listener="https"}')).toBe(0);
+  },
+);

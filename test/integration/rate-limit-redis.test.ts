@@ -1,3 +1,4 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import rateLimit from '../../filters/rate-limit.ts';
@@ -27,6 +28,36 @@ async function redisServer(options?: RedisServerOptions): Promise<RedisServer> {
   const server = await startRedis(options);
   onTestFinished(() => server.close());
   return server;
+}
+
+/** A way to Redis on which answers take as long as one says. */
+async function slowWayTo(server: RedisServer): Promise<{ readonly url: string; delay: number }> {
+  const sockets = new Set<Socket>();
+  const way = { url: '', delay: 0 };
+  const proxy = createServer((client) => {
+    const redis = connect(server.port, '127.0.0.1');
+    for (const socket of [client, redis]) {
+      sockets.add(socket);
+      socket.setNoDelay(true).on('error', () => {});
+    }
+    client.on('data', (chunk) => redis.write(chunk)).on('close', () => redis.destroy());
+    let earlier = Promise.resolve();
+    redis.on('data', (chunk) => {
+      const due = sleep(way.delay);
+      earlier = earlier.then(async () => {
+        await due;
+        if (!client.destroyed) client.write(chunk);
+      });
+    });
+    redis.on('close', () => client.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  way.url = `redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  return way;
 }
 
 async function limiter(config: Input, options?: ContextOptions): Promise<Limiter> {
@@ -245,6 +276,42 @@ describe.skipIf(missing !== undefined)('rate-limit with Redis', () => {
       expect(filter.stats.store_failures).toBeGreaterThan(10);
       server.resume();
       expect(await timeUntil(filter, 'request_rate_limited')).toBeLessThan(1000);
+    },
+  );
+
+  it.each([
+    ['allow', 'unlimited'],
+    ['deny', 'rate_limit_store_failed'],
+  ] as const)(
+    'decides within its deadline while Redis takes two seconds (%s), and takes no late answer for that of another client',
+    { timeout: 30_000 },
+    async (policy, answer) => {
+      const server = await redisServer();
+      const way = await slowWayTo(server);
+      const filter = await limiter({
+        max_tokens: 1,
+        ...onceAnHour,
+        redis: { url: way.url },
+        on_store_failure: policy,
+      });
+      const client = (n: number) => makeExchange({ clientAddress: `192.0.2.${n}` });
+      await timeUntil(filter, 'request_rate_limited');
+      way.delay = 2000;
+      for (const start = performance.now(); performance.now() - start < 2500;) {
+        const asked = await timed(filter);
+        expect(asked.answer).toBe(answer);
+        expect(asked.milliseconds).toBeLessThan(asked.reference + schedulingSlack);
+      }
+      way.delay = 0;
+      expect(await timeUntil(filter, 'request_rate_limited')).toBeLessThan(1000);
+      // Answers of then may still come, each of them a refusal; to those who never asked they must not go.
+      for (let n = 1; n <= 100; n++) {
+        const first = await ask(filter, client(n));
+        // On a busy machine even an answer without delay may miss the deadline.
+        expect(['allowed', answer]).toContain(first);
+        if (first === 'allowed') expect(['request_rate_limited', answer]).toContain(await ask(filter, client(n)));
+        await sleep(10);
+      }
     },
   );
 

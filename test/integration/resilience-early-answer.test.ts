@@ -22,6 +22,10 @@ interface Answer {
   /** Bytes of content that were given to the kernel until the answer was there. */
   readonly sent: number;
   readonly connectionEnds: boolean;
+  /** With what the stream was ended; undefined without streams. */
+  readonly code?: number;
+  /** Milliseconds until the client had the answer. */
+  readonly after: number;
 }
 
 function overHttp1(port: number, framing: 'length' | 'chunks'): Promise<Answer> {
@@ -30,6 +34,8 @@ function overHttp1(port: number, framing: 'length' | 'chunks'): Promise<Answer> 
     onTestFinished(() => void socket.destroy());
     let text = '';
     let sent = 0;
+    let after = Infinity;
+    const began = performance.now();
     const field = framing === 'length' ? `Content-Length: ${size}` : 'Transfer-Encoding: chunked';
     socket.write(`POST / HTTP/1.1\r\nHost: app.example\r\n${field}\r\n\r\n`);
     const write = () => {
@@ -40,7 +46,10 @@ function overHttp1(port: number, framing: 'length' | 'chunks'): Promise<Answer> 
       }
     };
     socket.on('drain', write);
-    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      after = Math.min(after, performance.now() - began);
+    });
     // A client that goes on sending is reset in the end; it has had its answer by then.
     socket.on('error', () => {});
     socket.on('close', () => {
@@ -49,6 +58,7 @@ function overHttp1(port: number, framing: 'length' | 'chunks'): Promise<Answer> 
         body: text.slice(text.indexOf('\r\n\r\n') + 4),
         sent,
         connectionEnds: /^connection: close\r$/im.test(text),
+        after,
       });
     });
     write();
@@ -64,14 +74,22 @@ function overHttp2(port: number): Promise<Answer> {
     let sent = 0;
     let status = 0;
     let body = '';
+    let after = Infinity;
+    const began = performance.now();
     const write = () => {
       for (let room = true; room && sent < size && !stream.destroyed; sent += piece.length) room = stream.write(piece);
     };
     stream.on('drain', write);
-    stream.on('response', (headers) => (status = Number(headers[':status'])));
+    stream.on('response', (headers) => {
+      status = Number(headers[':status']);
+      after = performance.now() - began;
+    });
     stream.on('data', (chunk: Buffer) => (body += chunk.toString()));
     stream.on('error', () => {});
-    stream.on('close', () => resolve({ status, body, sent, connectionEnds: session.destroyed || session.closed }));
+    stream.on('close', () => {
+      const connectionEnds = session.destroyed || session.closed;
+      resolve({ status, body, sent, connectionEnds, code: stream.rstCode, after });
+    });
     write();
   });
 }
@@ -88,11 +106,32 @@ describe('RE18 an app that answers before a large upload is through', () => {
     expect([answer.status, answer.body]).toEqual([413, 'too much']);
     expect(answer.sent).toBeLessThan(size);
     expect(answer.connectionEnds).toBe(connectionEnds);
+    // RFC 9113 §8.1: the answer is whole, and NO_ERROR asks for no more of the request.
+    if (!connectionEnds) expect(answer.code).toBe(http2.constants.NGHTTP2_NO_ERROR);
+    expect(answer.after).toBeLessThan(2000);
     // It has not been reading, and would not see the end.
     upstream.connections[0]!.socket.resume();
     await upstream.connections[0]!.closed;
     expect((await probe(portico.port())).body).toBe('next');
     expect(upstream.connections).toHaveLength(2);
+    await backToRest(portico);
+  });
+
+  it('closes an HTTP/1 connection soon, however slowly its client goes on sending', async () => {
+    const upstream = await startUpstream(early);
+    const portico = await startFront([upstream.address]);
+    // Its own side stays open when the other one ends.
+    const socket = net.connect({ port: portico.port(), host: '127.0.0.1', allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    socket.write(`POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: ${size}\r\n\r\n`);
+    await new Promise((resolve) => socket.once('data', resolve));
+    const answered = performance.now();
+    const timer = setInterval(() => socket.write('x'), 50);
+    onTestFinished(() => clearInterval(timer));
+    await new Promise((resolve) => socket.once('close', resolve));
+    // A second, and what other work on the machine adds.
+    expect(performance.now() - answered).toBeLessThan(4000);
     await backToRest(portico);
   });
 });

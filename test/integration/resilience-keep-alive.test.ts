@@ -9,6 +9,14 @@ import { backToRest, clusterMetric, startFront } from '../support/resilience.ts'
 const ok = response(200, 'hello');
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** Answers one request, and ends its side in the moment in which the next one arrives. */
+const ending: Script = async (connection) => {
+  await connection.head();
+  await connection.write(ok);
+  await connection.read(1);
+  connection.fin();
+};
+
 /** Answers one request, and resets the connection in the moment in which the next one arrives. */
 const racing: Script = async (connection) => {
   await connection.head();
@@ -40,6 +48,29 @@ it('RE13 the same with a POST is 502, and the app sees it once', async () => {
   expect(upstream.connections).toHaveLength(1);
   expect(upstream.connections[0]!.text.match(/HTTP\/1\.1/g)).toHaveLength(2);
 });
+
+it.each([
+  ['GET', 200, 2],
+  ['POST', 502, 1],
+])(
+  'RE13 an app that sends FIN at the first byte of a %s: %i, and %i connections',
+  async (method, status, connections) => {
+    const upstream = await startUpstream([ending, answering(ok)]);
+    const portico = await startFront([upstream.address], { route: { retry_policy: { num_retries: 0 } } });
+    expect((await probe(portico.port())).status).toBe(200);
+    await pause(80);
+    const second = await probe(portico.port(), { method, body: method === 'POST' ? 'x' : '' });
+    expect([second.outcome, second.status]).toEqual(['whole', status]);
+    expect(upstream.connections).toHaveLength(connections);
+    expect(
+      upstream.connections
+        .map(({ text }) => text)
+        .join('')
+        .match(new RegExp(`^${method} `, 'gm')),
+    ).toHaveLength(method === 'GET' ? 3 : 1);
+    await backToRest(portico);
+  },
+);
 
 it('RE13 a POST on a connection whose end has arrived already goes on a new one', async () => {
   const closing: Script = async (connection) => {
@@ -188,6 +219,11 @@ it('RE47 thirty thousand requests would not run out of ports: connections are us
     app.close();
   });
   const portico = await startFront([`127.0.0.1:${(app.address() as AddressInfo).port}`]);
+  // A listener that each request leaves behind on its socket is warned of after the tenth.
+  const warnings: string[] = [];
+  const warned = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
   const clients = Array.from({ length: 16 }, async () => {
     const client = new ProbingClient(portico.port());
     const results: Probe[] = [];
@@ -197,4 +233,5 @@ it('RE47 thirty thousand requests would not run out of ports: connections are us
   });
   expect(tally((await Promise.all(clients)).flat())).toEqual({ 200: 2000 });
   expect(await clusterMetric(portico, 'upstream_connections_total')).toBeLessThanOrEqual(16);
+  expect(warnings.filter((warning) => warning.startsWith('MaxListeners'))).toEqual([]);
 });

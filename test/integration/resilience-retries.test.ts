@@ -32,9 +32,14 @@ it.each(['GET', 'POST'])(
 
 it('RE02 a GET whose connection is reset before any byte of an answer is answered by the second try', async () => {
   const upstream = await startUpstream([resetting, answering(ok)]);
-  const portico = await startFront([upstream.address], { route: { retry_policy: quick } });
+  const portico = await startFront([upstream.address], {
+    route: { retry_policy: quick },
+    http_filters: [
+      { name: 'headers', config: { response: { set: { 'x-attempts': '%UPSTREAM_REQUEST_ATTEMPT_COUNT%' } } } },
+    ],
+  });
   const result = await probe(portico.port());
-  expect([result.status, result.body]).toEqual([200, 'hello']);
+  expect([result.status, result.body, result.headers['x-attempts']]).toEqual([200, 'hello', '2']);
   expect(upstream.connections.filter(({ text }) => text.length > 0)).toHaveLength(2);
   expect(await portico.metric('portico_router_retries_total{cluster="app",result="success"}')).toBe(1);
 });
@@ -95,14 +100,17 @@ describe('RE05 a body whose try is reset midway', () => {
     expect(digests).toEqual([createHash('sha256').update(body, 'latin1').digest('hex')]);
   });
 
-  it('gives 502 when there was too much of it, and says so in log and metric', async () => {
+  it.each([
+    ['gives 502 when there was too much of it, and says so in log and metric', 'PUT'],
+    ['does so for a GET with content, too', 'GET'],
+  ])('%s', async (_name, method) => {
     const upstream = await startUpstream([half(1_000_000), answering(ok)]);
     const portico = await startFront([upstream.address], {
       route: { retry_policy: quick },
       http_filters: [{ name: 'access-log', config: { path: 'access.log' } }],
     });
-    const result = await probe(portico.port(), { method: 'PUT', body: 'x'.repeat(10_000_000) });
-    expect(result.status === 502 || result.outcome !== 'whole').toBe(true);
+    const result = await probe(portico.port(), { method, body: 'x'.repeat(10_000_000) });
+    expect([result.outcome, result.status]).toEqual(['whole', 502]);
     expect(await portico.metric('portico_router_retries_abandoned_total{cluster="app"}')).toBe(1);
     await eventually(() => {
       try {

@@ -1,5 +1,6 @@
 /** Asks once whether something that listens is well. Knows of no cluster: whoever has an address can ask. */
 import type { Socket } from 'node:net';
+import { timeLimit } from '../../http/index.ts';
 import { Http1Connection } from '../http1-connection.ts';
 import type { UpstreamConnection } from '../upstream-connection.ts';
 import { openSocket, type SocketTarget, type SocketTls } from '../upstream-socket.ts';
@@ -66,14 +67,14 @@ export function probe(
   const giveUp = (): boolean => {
     if (over) return false;
     over = true;
-    clearTimeout(limit);
+    liftLimit();
     close();
     return true;
   };
   const finish = (result: ProbeResult, found: string): void => {
     if (giveUp()) done({ result, found });
   };
-  const limit = setTimeout(() => finish('silent', `nothing in ${options.timeout} ms`), options.timeout).unref();
+  const liftLimit = timeLimit(options.timeout, () => finish('silent', `nothing in ${options.timeout} ms`));
   close = openSocket(
     at.target,
     {

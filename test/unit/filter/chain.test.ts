@@ -104,6 +104,32 @@ describe('a filter chain', () => {
     expect(seen).toEqual([500]);
   });
 
+  it.each([null, true, 'no', 403, {}, { status: 403 }])(
+    'answers 500 when a hook returns %j, which is neither nothing nor an answer',
+    async (nonsense) => {
+      const bad = link('bad', { onRequest: () => nonsense as never, onResponse: async () => nonsense as never });
+      const sync = link('sync', { onResponse: () => nonsense as never });
+      const late = link('late', { onRequest: async () => nonsense as never });
+      const progress = { reached: 0 };
+      expect((await new FilterChain([bad]).onRequest(makeExchange(), progress))?.status).toBe(500);
+      expect((await new FilterChain([late]).onRequest(makeExchange(), progress))?.status).toBe(500);
+      for (const one of [bad, sync]) {
+        const answer = await new FilterChain([one]).onResponse(localReply(200, 'x'), makeExchange(), { reached: 1 });
+        expect(answer.status).toBe(500);
+      }
+      expect([bad.failedHooks, sync.failedHooks, late.failedHooks]).toEqual([
+        ['onRequest', 'onResponse'],
+        ['onResponse'],
+        ['onRequest'],
+      ]);
+    },
+  );
+
+  it('does not let a refusal that is none pass because of shadow mode', () => {
+    const shadow = link('s', { onRequest: () => 'no' as never }, true);
+    expect(new FilterChain([shadow]).onRequest(makeExchange(), { reached: 0 })).toMatchObject({ status: 500 });
+  });
+
   it('counts a refusal in shadow mode and goes on', () => {
     const shadow = link('s', { onRequest: () => localReply(403, 'no') }, true);
     expect(new FilterChain([shadow]).onRequest(makeExchange(), { reached: 0 })).toBeUndefined();

@@ -43,6 +43,25 @@ describe('the table of buckets', () => {
     expect(table.size).toBe(1_000_000 - table.evicted);
   });
 
+  it('takes no longer for a key or a step of sweeping when a million are held, full or not', () => {
+    const table = new BucketTable(1_000_000, 7);
+    const longest = (count: number, each: (n: number) => void): number => {
+      let most = 0;
+      for (let n = 0; n < count; n += 1000) {
+        const began = performance.now();
+        for (let at = n; at < n + 1000; at++) each(at);
+        most = Math.max(most, performance.now() - began);
+      }
+      return most;
+    };
+    // A look at all of them for one key would take a thousand times as long.
+    expect(longest(1_500_000, (n) => hold(table, address(n), 1_000_000))).toBeLessThan(500);
+    expect(longest(100_000, (n) => table.find(address(n)))).toBeLessThan(500);
+    const began = performance.now();
+    table.sweep(1000, 0.1);
+    expect(performance.now() - began).toBeLessThan(500);
+  });
+
   it('never holds more than it may, whatever comes', () => {
     for (const most of [1, 2, 17, 1000]) {
       const table = new BucketTable(most, 3);

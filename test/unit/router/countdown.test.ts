@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Countdown, Timed } from '../../../src/router/countdown.ts';
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+/** What runs when the sockets have been read: at once, unless a test reads them itself. */
+let afterReading: (run: () => void) => void;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  afterReading = (run) => run();
+  vi.stubGlobal('setImmediate', (run: () => void) => afterReading(run));
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 class Named extends Timed {
   readonly #name: string;
@@ -67,6 +77,18 @@ describe('a countdown', () => {
     start('b');
     vi.advanceTimersByTime(500);
     expect(told).toEqual(['b at 170']);
+  });
+
+  it('does not tell those whose answer is read before it is decided that it was late', () => {
+    const { countdown, told, start } = world();
+    const reading: (() => void)[] = [];
+    afterReading = (run) => void reading.push(run);
+    const a = start('a');
+    start('b');
+    vi.advanceTimersByTime(100);
+    countdown.stop(a);
+    for (const run of reading) run();
+    expect(told).toEqual(['b at 100']);
   });
 
   it('may be stopped and started from what it tells', () => {
