@@ -50,7 +50,7 @@ export const listenerSchema = v.strictObject({
   ),
   stream_idle_timeout: v.optional(
     doc(
-      'Time without a byte in either direction before an exchange is cut (408 SI); a route may override it; 0 is off.',
+      'Time without a byte in either direction before an exchange is cut (SI: 408, or 504 once the request is whole); a route may override it; 0 is off.',
       duration(),
     ),
     '5m',

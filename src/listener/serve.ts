@@ -100,7 +100,7 @@ class Serving implements AnswerReceiver, ChainProgress {
       const route = refused === undefined ? context.routes().match(exchange.request) : undefined;
       this.#chain = route?.chain ?? context.refusedChain();
       if (route !== undefined) exchange.route = route.facts;
-      this.#watch.awaitBytes(route?.idleTimeout ?? context.streamIdleTimeout, silence);
+      this.#watch.awaitBytes(route?.idleTimeout ?? context.streamIdleTimeout);
       this.#watch.onEnd(this);
       if (this.#step !== 'asking') return;
       if (refused !== undefined) this.#edit(refused);
@@ -277,6 +277,12 @@ class Serving implements AnswerReceiver, ChainProgress {
     }
   }
 
+  /** A client may ask again after a 408 (RFC 9110 §15.5.9): not when the app has its whole request. Envoy tells them apart alike. */
+  silent(): Ending {
+    const status = this.#exchange.requestDuration === undefined ? 408 : 504;
+    return { kind: 'reply', reply: localReply(status, 'stream_idle_timeout', { flag: 'SI' }) };
+  }
+
   #endEarly(ending: Ending): void {
     const exchange = this.#exchange;
     // What was answered and is with a filter now will not be delivered.
@@ -362,10 +368,6 @@ function hintsOf({ flag, retryAfter }: UpstreamError): Record<string, string> {
   if (retryAfter !== undefined) hints['retry-after'] = String(retryAfter);
   if (flag === 'UO') hints['x-portico-overloaded'] = 'true';
   return hints;
-}
-
-function silence(): Ending {
-  return { kind: 'reply', reply: localReply(408, 'stream_idle_timeout', { flag: 'SI' }) };
 }
 
 function reasonOf(ending: Ending): Error {

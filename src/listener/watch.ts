@@ -6,6 +6,8 @@ export type Ending =
 
 export interface EndListener {
   ended(ending: Ending): void;
+  /** What silence leads to. */
+  silent(): Ending;
 }
 
 /**
@@ -15,8 +17,7 @@ export interface EndListener {
 export class Watch {
   #ending: Ending | undefined;
   #listener: EndListener | undefined;
-  /** What silence leads to, and after how many milliseconds. */
-  #silence: (() => Ending) | undefined;
+  /** Milliseconds of silence until it ends; 0 is off. */
   #patience = 0;
   /** A byte went by since the last look. */
   #touched = true;
@@ -32,10 +33,9 @@ export class Watch {
     if (this.#touched) {
       this.#touched = false;
       this.#quietSince = now;
-    } else if (this.#silence !== undefined && now - this.#quietSince >= this.#patience) {
-      const ending = this.#silence();
-      this.#silence = undefined;
-      this.end(ending);
+    } else if (this.#patience > 0 && now - this.#quietSince >= this.#patience) {
+      this.#patience = 0;
+      if (this.#listener !== undefined) this.end(this.#listener.silent());
     }
   }
 
@@ -56,14 +56,13 @@ export class Watch {
     if (this.#ending !== undefined) listener.ended(this.#ending);
   }
 
-  /** @param milliseconds of silence until it ends as `silence` says; 0 is off */
-  awaitBytes(milliseconds: number, silence: () => Ending): void {
+  /** @param milliseconds of silence until it ends; 0 is off */
+  awaitBytes(milliseconds: number): void {
     this.#patience = milliseconds;
-    this.#silence = milliseconds > 0 ? silence : undefined;
   }
 
   /** Silence does not matter any more. */
   rest(): void {
-    this.#silence = undefined;
+    this.#patience = 0;
   }
 }

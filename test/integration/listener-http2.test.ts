@@ -354,7 +354,7 @@ describe('HTTP/2 in bad faith', () => {
       answer: ({ request }) => (request.path === '/slow' ? new Promise(() => {}) : localReply(200, 'ok')),
       config: { stream_idle_timeout: '100ms' },
     });
-    expect(await ask(client, { ':path': '/slow' })).toMatchObject({ status: 408, body: 'stream_idle_timeout\n' });
+    expect(await ask(client, { ':path': '/slow' })).toMatchObject({ status: 504, body: 'stream_idle_timeout\n' });
     expect((await logs(1))[0]!.responseFlags).toEqual(['SI']);
     expect((await ask(client, {})).status).toBe(200);
   });

@@ -180,7 +180,7 @@ describe.each(http1Codecs)('%s: an exchange that goes wrong', (_name, http1) => 
     });
     const client = await RawClient.connect(port);
     client.write('GET / HTTP/1.1\r\nHost: t\r\n\r\n');
-    expect(statusesIn(await client.expects('stream_idle_timeout\n'))).toEqual([408]);
+    expect(statusesIn(await client.expects('stream_idle_timeout\n'))).toEqual([504]);
     expect((await logs(1))[0]!.responseFlags).toEqual(['SI']);
     answerLate();
     await new Promise(setImmediate);

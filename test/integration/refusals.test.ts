@@ -67,7 +67,7 @@ const refusals: readonly [what: string, bytes: string, status: number, details: 
   ['a tunnel', 'CONNECT t:443 HTTP/1.1\r\nHost: t:443\r\n\r\n', 405, 'method_not_allowed', 'DPE'],
   ['slow headers', 'GET / HTTP/1.1\r\nHost: t\r\n', 408, 'request_headers_timeout', 'DT'],
   ['a slow body', 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nx', 408, 'request_timeout', 'DT'],
-  ['silence', 'GET /never HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n', 408, 'stream_idle_timeout', 'SI'],
+  ['silence', 'GET /never HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n', 504, 'stream_idle_timeout', 'SI'],
   [
     'a body announced too large',
     'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 101\r\n\r\n',
@@ -100,6 +100,20 @@ const refusals: readonly [what: string, bytes: string, status: number, details: 
   ],
   ['another version', 'GET / HTTP/1.9\r\nHost: t\r\n\r\n', 505, 'http_version_not_supported', 'DPE'],
 ];
+
+// A client may repeat what was answered 408 (RFC 9110 §15.5.9).
+it.each([
+  ['in the middle of a request is its client’s: 408', 'Content-Length: 2\r\n\r\na', 408],
+  ['after the whole request is the app’s: 504, so that nobody asks again', 'Content-Length: 2\r\n\r\nab', 504],
+])('silence %s', async (_what, rest, status) => {
+  const app = await startApp((request) => void request.resume());
+  const portico = await startPortico(`
+listeners: [{ name: http, address: 127.0.0.1:0, stream_idle_timeout: 300ms }]
+clusters: [{ name: app, endpoints: ['127.0.0.1:${app.port}'] }]`);
+  expect(
+    statusesIn(await exchangeRaw(portico.port(), `POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n${rest}`)),
+  ).toEqual([status]);
+});
 
 describe('a refusal', () => {
   it.each(refusals)(

@@ -109,7 +109,7 @@ it(
     await well();
 
     const never = await probe(port, { path: '/never' });
-    expect([never.outcome, never.status, never.body]).toEqual(['whole', 408, 'stream_idle_timeout\n']);
+    expect([never.outcome, never.status, never.body]).toEqual(['whole', 504, 'stream_idle_timeout\n']);
     expect(never.milliseconds).toBeGreaterThan(450);
     await well();
 

@@ -29,7 +29,10 @@ describe('the writer of a response', () => {
     socket.destroy();
     const watch = new Watch();
     const endings: Ending['kind'][] = [];
-    watch.onEnd({ ended: ({ kind }) => void endings.push(kind) });
+    watch.onEnd({
+      ended: ({ kind }) => void endings.push(kind),
+      silent: () => ({ kind: 'gone', reason: new Error('silence') }),
+    });
     const writer = new Http1Writer(socket, exchange, watch, {
       http11: true,
       date: () => '',
