@@ -59,7 +59,7 @@ class MetricsRole implements RunningRole<MetricsConfig> {
   readonly #reduced: (count: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #pushTimer: NodeJS.Timeout | undefined;
-  #pushClosed: Promise<void> | undefined;
+  #pushClosed: Promise<number> | undefined;
   /** With an interval: what the last scrape brought. */
   #last: Snapshot | undefined;
 
@@ -113,8 +113,9 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     clearInterval(this.#pushTimer);
     // Not awaited: a queue that is full may hold it back until the outputs are closed.
     if (this.#push !== undefined) void this.#push.offer(await this.#collector.collect(lastScrape));
-    await this.#closePush();
-    return 0;
+    const lost = await this.#closePush();
+    if (lost > 0) this.#parts.log.warn('what waited to be pushed is lost', { batches: lost });
+    return lost > 0 ? 1 : 0;
   }
 
   async stop(): Promise<void> {
@@ -201,8 +202,8 @@ class MetricsRole implements RunningRole<MetricsConfig> {
     void offer();
   }
 
-  #closePush(): Promise<void> {
-    this.#pushClosed ??= this.#push?.close() ?? Promise.resolve();
+  #closePush(): Promise<number> {
+    this.#pushClosed ??= this.#push?.close() ?? Promise.resolve(0);
     return this.#pushClosed;
   }
 }

@@ -71,6 +71,14 @@ describe('beside the scraped app', () => {
     expect(bodies.length).toBeGreaterThan(count);
   });
 
+  it('what waits in memory to be pushed when the sidecar ends is lost, and the exit code says so', async () => {
+    const app = await metricsApp('a 1\n');
+    const { server } = await startMetrics(
+      `targets: [{ name: app, url: '${app.url}' }]\npush: { interval: 100ms, outputs: [{ name: gone, protocol: remote_write, url: 'http://127.0.0.1:1/', close_timeout: 50ms }] }`,
+    );
+    expect(await server.drain()).toBe(1);
+  });
+
   it('what a reload says about pushing holds at once: another receiver, another interval, none, one again', async () => {
     const [one, other] = [await receiver(), await receiver()];
     const app = await metricsApp('a 1\n');

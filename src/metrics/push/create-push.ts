@@ -12,8 +12,11 @@ export interface Push {
    * @throws Node's error when the folder of a new queue cannot be used; then nothing has changed
    */
   replace(outputs: readonly OutputConfig[]): Promise<readonly string[]>;
-  /** Ends all series and delivers what can be delivered within `close_timeout`. */
-  close(): Promise<void>;
+  /**
+   * Ends all series and delivers what can be delivered within `close_timeout`.
+   * @returns how many batches are lost, because they waited in memory
+   */
+  close(): Promise<number>;
 }
 
 /** @throws Node's error when the folder of a queue cannot be used */

@@ -88,8 +88,11 @@ export class PushOutput {
     this.#offering = false;
   }
 
-  /** Ends all series, tries for a while to deliver what waits, and leaves the rest to the queue. */
-  async close(): Promise<void> {
+  /**
+   * Ends all series, tries for a while to deliver what waits, and leaves the rest to the queue.
+   * @returns how many batches are lost, because the queue ends with the process
+   */
+  async close(): Promise<number> {
     const limit = setTimeout(() => this.#stop.abort(), this.#config.close_timeout);
     const stored = this.#store(this.#ledger.end(this.#deps.clock.now()));
     // A queue that blocks may not have room before the end.
@@ -99,7 +102,9 @@ export class PushOutput {
     await this.#delivering;
     clearTimeout(limit);
     this.#stop.abort();
+    const lost = this.#config.queue === undefined ? this.#queue.depth.records : 0;
     await this.#queue.close();
+    return lost;
   }
 
   #store(families: readonly BatchFamily[]): Promise<void> {

@@ -14,7 +14,7 @@ interface Running {
 export class RunningOutputs {
   readonly #deps: PushDeps;
   #running: readonly Running[] = [];
-  readonly #ending = new Map<Running, Promise<void>>();
+  readonly #ending = new Map<Running, Promise<number>>();
 
   constructor(deps: PushDeps) {
     this.#deps = deps;
@@ -43,10 +43,14 @@ export class RunningOutputs {
     return notes;
   }
 
-  /** Ends all series and delivers what can be delivered within `close_timeout`. */
-  async close(): Promise<void> {
+  /**
+   * Ends all series and delivers what can be delivered within `close_timeout`.
+   * @returns how many batches are lost
+   */
+  async close(): Promise<number> {
     for (const one of this.#running) this.#end(one);
-    await Promise.all(this.#ending.values());
+    const lost = await Promise.all(this.#ending.values());
+    return lost.reduce((sum, one) => sum + one, 0);
   }
 
   async #prepare(config: OutputConfig, notes: string[]): Promise<Maker> {

@@ -20,9 +20,9 @@ async function pushTo(url: string, config: object = {}) {
   const deps = { ...sourceDeps(), clock: { now: () => at + 60_000, monotonic: () => performance.now() } };
   const output = { name: 'out', protocol: 'remote_write', url, min_backoff: '10ms', max_backoff: '50ms', ...config };
   const push = await createPush(v.parse(pushSchema, { outputs: [output] }), deps);
-  let closing: Promise<void> | undefined;
+  let closing: Promise<number> | undefined;
   const close = () => (closing ??= push.close());
-  onTestFinished(close);
+  onTestFinished(async () => void (await close()));
   const offer = (families: readonly MetricFamily[], when = at) => push.offer({ families, at: when });
   return { push: { ...push, close } satisfies Push, offer, deps };
 }
@@ -139,7 +139,8 @@ describe('a push that fails', () => {
     const { offer, push } = await pushTo(receiver.url, { close_timeout: '100ms', max_backoff: '1h' });
     await offer([requests([[], 1])]);
     await until(() => receiver.all.length).toBe(1);
-    await push.close();
+    // The snapshot and the end of its series.
+    expect(await push.close()).toBe(2);
     expect(receiver.accepted).toEqual([]);
   });
 
@@ -161,7 +162,7 @@ describe('a push with a queue on the disk', () => {
     const before = await pushTo(receiver.url, config);
     await before.offer([requests([[], 1])], at);
     await before.offer([requests([[], 2])], at + 1);
-    await before.push.close();
+    expect(await before.push.close()).toBe(0);
     well = true;
     await pushTo(receiver.url, config);
     await until(() => receiver.samples().map(({ value }) => value)).toEqual([1, 2, 'stale']);

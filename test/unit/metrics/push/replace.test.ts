@@ -29,7 +29,7 @@ async function start(...outputs: Output[]) {
   const deps = { ...sourceDeps(), clock: { now: () => at + 60_000, monotonic: () => performance.now() } };
   const push = await createPush({ interval: 1000, outputs: outputsOf(outputs) }, deps);
   let turn = 0;
-  onTestFinished(() => push.close());
+  onTestFinished(async () => void (await push.close()));
   return {
     push,
     deps,
