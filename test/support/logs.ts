@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -178,4 +178,16 @@ function recordingLog(logged: ShippingTest['logged']) {
     log[level] = (message, fields) => void logged.push({ level, message, fields });
   }
   return log;
+}
+
+/** A file of two lines, of which one has arrived when the sidecar ends. */
+export async function oneOfTwoArrived() {
+  const folder = logFolder();
+  const path = join(folder, 'app.log');
+  writeFileSync(path, 'one\ntwo\n');
+  const first = await startShipping({ folder, holds: true });
+  await first.ships(['one', 'two']);
+  first.outlet.acknowledge([first.outlet.records[0]!]);
+  await first.shipping.stop();
+  return { folder, path, first };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { judge, line, logWriter } from '../../support/log-writer.ts';
-import { logFolder, startShipping, until, type ShippingTest } from '../../support/logs.ts';
+import { logFolder, oneOfTwoArrived, startShipping, until, type ShippingTest } from '../../support/logs.ts';
 
 /** What logrotate does with a file: from FROM to TO.gz. */
 function compress(from: string, to: string): void {
@@ -51,13 +51,7 @@ test('rotated and compressed while nobody read: the rest is read from the compre
 });
 
 test('records of a compressed file have the ids that they would have had', async () => {
-  const folder = logFolder();
-  const path = join(folder, 'app.log');
-  writeFileSync(path, 'one\ntwo\n');
-  const first = await startShipping({ folder, holds: true });
-  await first.ships(['one', 'two']);
-  first.outlet.acknowledge([first.outlet.records[0]!]);
-  await first.shipping.stop();
+  const { folder, path, first } = await oneOfTwoArrived();
   compress(path, join(folder, 'app.log-20261125'));
   const second = await startShipping({ folder });
   await second.ships(['two']);
@@ -106,13 +100,7 @@ test('the inode of a file that was compressed is another file by now: both are r
 });
 
 test('of two compressed files that begin alike none is read, and the loss is counted', async () => {
-  const folder = logFolder();
-  const path = join(folder, 'app.log');
-  writeFileSync(path, 'one\ntwo\n');
-  const first = await startShipping({ folder, holds: true });
-  await first.ships(['one', 'two']);
-  first.outlet.acknowledge([first.outlet.records[0]!]);
-  await first.shipping.stop();
+  const { folder, path } = await oneOfTwoArrived();
   const text = readFileSync(path);
   rmSync(path);
   for (const number of [1, 2]) writeFileSync(`${path}.${number}.gz`, gzipSync(text));

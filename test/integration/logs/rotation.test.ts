@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { judge, logWriter } from '../../support/log-writer.ts';
-import { logFolder, startShipping, until } from '../../support/logs.ts';
+import { logFolder, oneOfTwoArrived, startShipping, until } from '../../support/logs.ts';
 
 test('rename and create, while lines are written, also late ones to the old file', async () => {
   const folder = logFolder();
@@ -205,13 +205,7 @@ test('rotated twice while nobody read: the old file is found where it is now', a
 });
 
 test('gone while nobody read: what is known to be lost is counted, once', async () => {
-  const folder = logFolder();
-  const path = join(folder, 'app.log');
-  writeFileSync(path, 'one\ntwo\n');
-  const first = await startShipping({ folder, holds: true });
-  await first.ships(['one', 'two']);
-  first.outlet.acknowledge([first.outlet.records[0]!]);
-  await first.shipping.stop();
+  const { folder, path } = await oneOfTwoArrived();
   unlinkSync(path);
   const second = await startShipping({ folder });
   await until(async () => expect(await second.metric('portico_logs_lost_bytes_total{input="app"}')).toBe(4));
