@@ -74,11 +74,12 @@ export async function assembleRouting(
       continue;
     }
     const { stats, clock, random, connect, ceilings } = parts;
+    const affordable = parts.overload?.connectionsWithinFiles;
     const log = parts.log.child(`cluster ${config.name}`);
     const connection = connect === undefined ? {} : { connection: connect };
     const cluster = await collect(
       faults,
-      () => createCluster(config, { stats, clock, random, log, resolvePath, ceilings, ...connection }),
+      () => createCluster(config, { stats, clock, random, log, resolvePath, ceilings, affordable, ...connection }),
       path,
     );
     if (cluster === undefined) continue;

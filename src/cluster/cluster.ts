@@ -43,6 +43,8 @@ export interface ClusterDeps {
   readonly resolvePath?: (path: string) => string;
   /** Where ceilings are shared with other processes; left out, there are none. */
   readonly ceilings?: CeilingShares | undefined;
+  /** Connections that the process can afford, whatever `max_connections` says; left out, as many as it says. */
+  readonly affordable?: number | undefined;
   /** Default: ask the system. */
   readonly resolve?: Resolve;
   /** Speaks HTTP on an open socket. Default: Portico's own HTTP/1.1; tests compare it with others. */
@@ -124,15 +126,22 @@ export class Cluster implements UpstreamCluster {
     this.#deps = deps;
     this.#now = () => deps.clock.monotonic();
     const stats = (this.#stats = createClusterStats(deps.stats, config.name));
-    this.#breakers = createCircuitBreakers(config.circuit_breakers, {
-      changed: (ceiling, by) => {
-        if (ceiling === 'max_connections') stats.connections.add(by);
-        else if (ceiling === 'max_pending_requests') stats.pending.add(by);
-        else if (ceiling === 'max_requests') stats.active.add(by);
+    const { max_connections: wanted } = config.circuit_breakers;
+    const affordable = Math.min(wanted, deps.affordable ?? Infinity);
+    if (affordable < wanted)
+      deps.log.info(`max_connections is ${affordable}, not ${wanted}: the process may not open files for more`);
+    this.#breakers = createCircuitBreakers(
+      { ...config.circuit_breakers, max_connections: affordable },
+      {
+        changed: (ceiling, by) => {
+          if (ceiling === 'max_connections') stats.connections.add(by);
+          else if (ceiling === 'max_pending_requests') stats.pending.add(by);
+          else if (ceiling === 'max_requests') stats.active.add(by);
+        },
+        now: this.#now,
+        ...(deps.ceilings === undefined ? {} : { shared: { cluster: config.name, ceilings: deps.ceilings } }),
       },
-      now: this.#now,
-      ...(deps.ceilings === undefined ? {} : { shared: { cluster: config.name, ceilings: deps.ceilings } }),
-    });
+    );
     for (const [ceiling, { most }] of Object.entries(this.#breakers) as [Ceiling, CeilingView][]) {
       if (ceiling !== 'max_retries' || config.circuit_breakers.max_retries !== undefined) stats.ceiling(ceiling, most);
     }

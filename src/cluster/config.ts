@@ -36,7 +36,10 @@ const retryBudgetSchema = v.strictObject({
 
 const circuitBreakersSchema = v.strictObject({
   max_connections: v.optional(
-    doc('Open connections to all endpoints together; requests beyond it wait for one.', integer(1, 65_535)),
+    doc(
+      'Open connections to all endpoints together, or as many as the limit of open files allows; requests beyond it wait for one.',
+      integer(1, 65_535),
+    ),
     1024,
   ),
   max_pending_requests: v.optional(

@@ -52,6 +52,8 @@ export class Overload {
   readonly #levels = new Map<Trigger, Level>(triggers.map((trigger) => [trigger, 'ok']));
   readonly #values = new Map<Trigger, number>(triggers.map((trigger) => [trigger, 0]));
   #thresholds!: ReadonlyMap<Trigger, Thresholds>;
+  /** Connections of clients, or of one cluster, that the limit of open files allows: they leave room for the other side and for operators. */
+  readonly connectionsWithinFiles: number;
   #maxConnections = Infinity;
   #maxExchanges = Infinity;
   #connections = 0;
@@ -63,6 +65,7 @@ export class Overload {
 
   constructor(config: OverloadConfig, parts: OverloadParts) {
     this.#parts = parts;
+    this.connectionsWithinFiles = connectionsWithin(parts.maxOpenFiles ?? maxOpenFiles());
     this.#memory = parts.memory ?? memoryShare();
     const refused = parts.stats.counter(
       'portico_overload_refused_total',
@@ -82,8 +85,7 @@ export class Overload {
 
   /** Sets the ceilings; a reload does it again. */
   configure(config: OverloadConfig): void {
-    const files = connectionsWithin(this.#parts.maxOpenFiles ?? maxOpenFiles());
-    this.#maxConnections = Math.min(config.max_connections || Infinity, files);
+    this.#maxConnections = Math.min(config.max_connections || Infinity, this.connectionsWithinFiles);
     this.#maxExchanges = config.max_exchanges || Infinity;
     this.#thresholds = new Map<Trigger, Thresholds>([
       ['connections', { shed: Infinity, refuse: this.#maxConnections }],
