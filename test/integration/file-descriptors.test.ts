@@ -36,7 +36,8 @@ function cpu(pid: number): number {
 }
 
 /** A Portico in a process of its own that may open 128 files. */
-async function start(app: number): Promise<{ portico: PorticoProcess; port: number; admin: number }> {
+async function start(app: number, clusters = 1): Promise<{ portico: PorticoProcess; port: number; admin: number }> {
+  const names = Array.from({ length: clusters }, (_, at) => `app${at}`);
   const folder = mkdtempSync(join(tmpdir(), 'portico-fd-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const config = join(folder, 'portico.yaml');
@@ -47,8 +48,11 @@ admin: { address: 127.0.0.1:0 }
 log: { format: json }
 listeners: [{ name: http, address: 127.0.0.1:0, request_headers_timeout: 30s }]
 http_filters: []
-virtual_hosts: [{ name: app, domains: ['*'], routes: [{ route: { cluster: app, timeout: 30s } }] }]
-clusters: [{ name: app, endpoints: ['127.0.0.1:${app}'] }]`,
+virtual_hosts: [{ name: app, domains: ['*'], routes: [${names
+      .map((name, at) => `{ match: { prefix: /${at === 0 ? '' : at} }, route: { cluster: ${name}, timeout: 30s } }`)
+      .reverse()
+      .join(', ')}] }]
+clusters: [${names.map((name) => `{ name: ${name}, endpoints: ['127.0.0.1:${app}'] }`).join(', ')}]`,
   );
   const portico = runPortico(['run', '-c', config], { wrapper: ['prlimit', '--nofile=128:128'] });
   return {
@@ -123,6 +127,44 @@ describe.skipIf(!havePrlimit)('a process that may open few files', () => {
       for (const response of waiting) response.end('late');
       expect(await Promise.all(all)).toEqual(Array.from({ length: 180 }, () => 200));
       expect(await ask(port, '/')).toBe(200);
+      expect(portico.child.exitCode).toBeNull();
+    },
+  );
+
+  it(
+    'answers 503 at once when several clusters have used up all of them, and 200 when there are some again',
+    { timeout: 40_000 },
+    async () => {
+      const waiting: ServerResponse[] = [];
+      let freed = false;
+      const app = await startApp((_request, response) => {
+        if (freed) response.end('ok');
+        else waiting.push(response);
+      });
+      const { portico, port } = await start(app.port, 4);
+      const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
+      onTestFinished(() => sessions.forEach((session) => session.destroy()));
+      const answers: { status: number; body: string }[] = [];
+      // To each cluster a few less than it may have.
+      const all = Array.from({ length: 4 * 30 }, async (_, at) => {
+        const answer = { status: 0, body: '' };
+        const stream = sessions[at % 2]!.request({ ':path': at % 4 === 0 ? '/' : `/${at % 4}` });
+        stream.on('response', (headers) => (answer.status = Number(headers[':status'])));
+        stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
+        stream.on('error', () => {});
+        await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+        answers.push(answer);
+      });
+      await expect.poll(() => waiting.length + answers.length, { timeout: 10_000 }).toBe(all.length);
+      expect(answers.length).toBeGreaterThan(0);
+      for (const { status, body } of answers)
+        expect([status, body]).toEqual([503, 'upstream_connect_failure{too_many_open_files}\n']);
+      freed = true;
+      for (const response of waiting) response.end('late');
+      await Promise.all(all);
+      expect(answers.filter(({ status }) => status === 200).length).toBe(waiting.length);
+      // Unused connections to the app keep their descriptors until `idle_timeout`.
+      await expect.poll(() => ask(port, '/').catch(() => 0), { timeout: 15_000 }).toBe(200);
       expect(portico.child.exitCode).toBeNull();
     },
   );
