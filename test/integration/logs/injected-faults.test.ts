@@ -46,8 +46,9 @@ test.skipIf(status !== 0).each([
     await told;
     portico.child.kill('SIGKILL');
     await portico.exited;
-    // What there is of a checkpoint is a whole one.
-    expect(readCheckpoint(readFileSync(join(home.folder, 'state/checkpoint.json'), 'utf8'))).not.toHaveLength(0);
+    // What there is of a checkpoint is a whole one; it may be the first, from before anything had arrived.
+    const written = readFileSync(join(home.folder, 'state/checkpoint.json'), 'utf8');
+    expect(() => readCheckpoint(written)).not.toThrow();
     writer.write(100);
     const again = await home.start();
     await until(() => expect(store.documents.size).toBe(writer.written));
