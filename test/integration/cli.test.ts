@@ -1,6 +1,15 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +92,14 @@ describe('portico', () => {
     const { status, stderr } = spawnSync(old, ['src/cli.js', 'run'], { encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 2, stderr: `${nodeVersionComplaint(version)}\n` });
   });
+});
+
+it('keeps nothing compiled in the current folder, not even when NODE_COMPILE_CACHE is empty', () => {
+  const folder = scratch();
+  const cli = join(import.meta.dirname, '../../src/cli.js');
+  const env = { ...process.env, NODE_COMPILE_CACHE: '' };
+  expect(execFileSync(process.execPath, [cli, '--version'], { cwd: folder, env, encoding: 'utf8' })).toMatch(/^\d/);
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 describe('portico validate', () => {
