@@ -7,6 +7,11 @@ import { bulkStore, logsHome, messagesIn, toStore } from '../../support/logs-rol
 import { judge, logWriter } from '../../support/log-writer.ts';
 import { until } from '../../support/logs.ts';
 
+/** What goes before a command that meets faults. -D: strace is the child of what it traces, so that signals reach that. */
+function strace(...faults: string[]): [command: string, ...args: string[]] {
+  return ['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...faults];
+}
+
 const { status } = spawnSync('strace', ['-qq', '-e', 'trace=fsync', 'true']);
 if (status !== 0) process.stderr.write('strace cannot be used here: faults of the disk are NOT tested\n');
 
@@ -24,19 +29,7 @@ test.skipIf(status !== 0).each([
     home.configure({ output: toStore(store) });
     const writer = logWriter(home.log('app.log'));
     writer.write(100);
-    // -D: strace is the child of what it traces, so that signals reach that.
-    const wrapper = [
-      'strace',
-      '-D',
-      '-f',
-      '-qq',
-      '-o',
-      '/dev/null',
-      '-e',
-      `trace=${fault.split(':')[0]}`,
-      '-e',
-      `inject=${fault}`,
-    ] as const;
+    const wrapper = strace('-e', `trace=${fault.split(':')[0]}`, '-e', `inject=${fault}`);
     const portico = await home.start({ wrapper });
     const told = portico.says(says);
     for (let batch = 1; batch <= 5; batch++) {
@@ -68,18 +61,7 @@ test.skipIf(status !== 0)(
     const portico = await home.start({
       // strace counts by thread; one thread for files, so that there are three failures in all.
       env: { UV_THREADPOOL_SIZE: '1' },
-      wrapper: [
-        'strace',
-        '-D',
-        '-f',
-        '-qq',
-        '-o',
-        '/dev/null',
-        '-P',
-        home.log('app.log'),
-        '-e',
-        'inject=openat:error=EACCES:when=1..3',
-      ],
+      wrapper: strace('-P', home.log('app.log'), '-e', 'inject=openat:error=EACCES:when=1..3'),
     });
     writeFileSync(home.log('app.log'), 'one\n');
     await until(() => expect(messagesIn(store)).toEqual(['one']));
