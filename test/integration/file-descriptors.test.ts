@@ -62,6 +62,38 @@ clusters: [${names.map((name) => `{ name: ${name}, endpoints: ['127.0.0.1:${app}
   };
 }
 
+/** An app that leaves all requests waiting until it is let free. */
+async function startStuckApp() {
+  const waiting: ServerResponse[] = [];
+  let freed = false;
+  const app = await startApp((_request, response) => {
+    if (freed) response.end('ok');
+    else waiting.push(response);
+  });
+  function free(): void {
+    freed = true;
+    for (const response of waiting) response.end('late');
+  }
+  return { port: app.port, waiting, free };
+}
+
+/** Asks for paths on two connections, all at once. */
+function askTogether(port: number, paths: readonly string[]) {
+  const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
+  onTestFinished(() => sessions.forEach((session) => session.destroy()));
+  const answers: { status: number; body: string }[] = [];
+  const all = paths.map(async (path, at) => {
+    const answer = { status: 0, body: '' };
+    const stream = sessions[at % 2]!.request({ ':path': path });
+    stream.on('response', (headers) => (answer.status = Number(headers[':status'])));
+    stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
+    stream.on('error', () => {});
+    await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+    answers.push(answer);
+  });
+  return { answers, all: Promise.all(all) };
+}
+
 describe.skipIf(!havePrlimit)('a process that may open few files', () => {
   it(
     'survives more clients than that, idles meanwhile, answers the operators, and recovers',
@@ -101,31 +133,20 @@ describe.skipIf(!havePrlimit)('a process that may open few files', () => {
     'RE43 opens no more connections to the app than leave some for operators and clients: requests wait for one',
     { timeout: 40_000 },
     async () => {
-      const waiting: ServerResponse[] = [];
-      let freed = false;
-      const app = await startApp((request, response) => {
-        if (request.url === '/slow' && !freed) waiting.push(response);
-        else response.end('ok');
-      });
+      const app = await startStuckApp();
       const { portico, port, admin } = await start(app.port);
       expect(portico.output()).toContain('max_connections is 32, not 1024');
-      // Two connections to us, and as many to the app as there are streams, if it were for these.
-      const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
-      onTestFinished(() => sessions.forEach((session) => session.destroy()));
-      const all = Array.from({ length: 180 }, async (_, at) => {
-        const stream = sessions[at % 2]!.request({ ':path': '/slow' });
-        return new Promise<number>((resolve) => {
-          stream.on('response', (headers) => resolve(Number(headers[':status'])));
-          stream.on('error', () => resolve(0));
-          stream.resume();
-        });
-      });
-      await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(32);
+      // As many connections to the app as there are streams, if it were for these.
+      const { answers, all } = askTogether(
+        port,
+        Array.from({ length: 180 }, () => '/slow'),
+      );
+      await expect.poll(() => app.waiting.length, { timeout: 10_000 }).toBe(32);
       // Others are served meanwhile, as far as they need no connection to the app.
       for (let count = 0; count < 5; count++) expect(await ask(admin, '/ready')).toBe(200);
-      freed = true;
-      for (const response of waiting) response.end('late');
-      expect(await Promise.all(all)).toEqual(Array.from({ length: 180 }, () => 200));
+      app.free();
+      await all;
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 180 }, () => 200));
       expect(await ask(port, '/')).toBe(200);
       expect(portico.child.exitCode).toBeNull();
     },
@@ -135,34 +156,18 @@ describe.skipIf(!havePrlimit)('a process that may open few files', () => {
     'answers 503 at once when several clusters have used up all of them, and 200 when there are some again',
     { timeout: 40_000 },
     async () => {
-      const waiting: ServerResponse[] = [];
-      let freed = false;
-      const app = await startApp((_request, response) => {
-        if (freed) response.end('ok');
-        else waiting.push(response);
-      });
+      const app = await startStuckApp();
       const { portico, port } = await start(app.port, 4);
-      const sessions = [1, 2].map(() => http2.connect(`http://127.0.0.1:${port}`));
-      onTestFinished(() => sessions.forEach((session) => session.destroy()));
-      const answers: { status: number; body: string }[] = [];
       // To each cluster a few less than it may have.
-      const all = Array.from({ length: 4 * 30 }, async (_, at) => {
-        const answer = { status: 0, body: '' };
-        const stream = sessions[at % 2]!.request({ ':path': at % 4 === 0 ? '/' : `/${at % 4}` });
-        stream.on('response', (headers) => (answer.status = Number(headers[':status'])));
-        stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
-        stream.on('error', () => {});
-        await new Promise<void>((resolve) => stream.once('close', () => resolve()));
-        answers.push(answer);
-      });
-      await expect.poll(() => waiting.length + answers.length, { timeout: 10_000 }).toBe(all.length);
+      const paths = Array.from({ length: 4 * 30 }, (_, at) => (at % 4 === 0 ? '/' : `/${at % 4}`));
+      const { answers, all } = askTogether(port, paths);
+      await expect.poll(() => app.waiting.length + answers.length, { timeout: 10_000 }).toBe(paths.length);
       expect(answers.length).toBeGreaterThan(0);
       for (const { status, body } of answers)
         expect([status, body]).toEqual([503, 'upstream_connect_failure{too_many_open_files}\n']);
-      freed = true;
-      for (const response of waiting) response.end('late');
-      await Promise.all(all);
-      expect(answers.filter(({ status }) => status === 200).length).toBe(waiting.length);
+      app.free();
+      await all;
+      expect(answers.filter(({ status }) => status === 200).length).toBe(app.waiting.length);
       // Unused connections to the app keep their descriptors until `idle_timeout`.
       await expect.poll(() => ask(port, '/').catch(() => 0), { timeout: 15_000 }).toBe(200);
       expect(portico.child.exitCode).toBeNull();
