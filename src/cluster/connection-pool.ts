@@ -3,6 +3,7 @@ import type { UpstreamError } from '../http/index.ts';
 import { overflow, type CircuitBreakers, type Permit } from './circuit-breakers.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { IdleLimit } from './idle-limit.ts';
+import { UnusedConnections } from './unused-connections.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { openSocket, type SocketTls } from './upstream-socket.ts';
 
@@ -108,9 +109,7 @@ interface PoolHome {
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
-  /** All idle connections, the one that was used longest ago first. */
-  readonly #idle = new Set<Pooled>();
-  readonly #idleOf = new Map<Endpoint, Pooled[]>();
+  readonly #idle = new UnusedConnections<Endpoint, Pooled>();
   readonly #queue: Wish[] = [];
   /** The place of each open connection; given back when its socket is closed, or earlier when it had to make room. */
   readonly #places = new WeakMap<UpstreamConnection, Permit>();
@@ -140,7 +139,7 @@ export class ConnectionPool {
 
   /** A connection that can be had now, and that is too young to be doubted; else ask with {@link acquire}. */
   takeReady(endpoint: Endpoint): Lease | undefined {
-    const last = this.#queue.length > 0 ? undefined : this.#idleOf.get(endpoint)?.at(-1);
+    const last = this.#queue.length > 0 ? undefined : this.#idle.last(endpoint);
     if (last === undefined || !last.connection.usable) return undefined;
     const now = this.#options.now();
     const idle = now - last.idleSince;
@@ -185,13 +184,13 @@ export class ConnectionPool {
 
   /** Closes the idle connections of an endpoint: one of them was found dead, and its age is theirs. */
   purge(endpoint: Endpoint): void {
-    for (const pooled of [...(this.#idleOf.get(endpoint) ?? [])]) pooled.connection.destroy();
+    for (const pooled of this.#idle.allOf(endpoint)) pooled.connection.destroy();
   }
 
   /** Idle connections are closed now, busy ones when they are done. Requests that come later get a connection each. */
   close(): void {
     this.#closed = true;
-    for (const pooled of [...this.#idle]) pooled.connection.destroy();
+    for (const pooled of this.#idle.all()) pooled.connection.destroy();
   }
 
   #ask(wish: Wish): () => void {
@@ -271,7 +270,7 @@ export class ConnectionPool {
 
   /** Closes the connection that has been idle for longest, if there is one. */
   #makeRoom(): boolean {
-    const [oldest] = this.#idle;
+    const oldest = this.#idle.oldest();
     if (oldest === undefined) return false;
     oldest.connection.destroy();
     this.#forget(oldest);
@@ -330,17 +329,13 @@ export class ConnectionPool {
     const { connection, endpoint } = pooled;
     if (!connection.usable || this.#closed || endpoint.gone) return connection.destroy();
     this.#idle.add(pooled);
-    const own = this.#idleOf.get(endpoint);
-    if (own === undefined) this.#idleOf.set(endpoint, [pooled]);
-    else own.push(pooled);
     this.#wake();
   }
 
   /** The one used last. Those that are too old stay, until the app closes them: how long it keeps them is worth knowing. */
   #takeIdle(endpoint: Endpoint, now: number): Pooled | undefined {
-    const own = this.#idleOf.get(endpoint);
     const oldest = now - this.#options.idleLimit.at(now);
-    for (let last = own?.at(-1); last !== undefined; last = own?.at(-1)) {
+    for (let last = this.#idle.last(endpoint); last !== undefined; last = this.#idle.last(endpoint)) {
       if (last.idleSince < oldest) return undefined;
       this.#forget(last);
       if (last.connection.usable) return last;
@@ -350,11 +345,8 @@ export class ConnectionPool {
   }
 
   #forget(pooled: Pooled): void {
-    if (!this.#idle.delete(pooled)) return;
-    const own = this.#idleOf.get(pooled.endpoint)!;
-    if (own.at(-1) === pooled) own.pop();
-    else own.splice(own.lastIndexOf(pooled), 1);
-    if (own.length === 0 && pooled.endpoint.gone) this.#idleOf.delete(pooled.endpoint);
+    const { endpoint } = pooled;
+    if (this.#idle.remove(pooled) && endpoint.gone) this.#idle.tidy(endpoint);
   }
 
   /** Serves those who wait, in order; a moment later, when the connection that came free has shown whether it lives. */

@@ -13,6 +13,7 @@ import {
   type ResponseHead,
   type WireFault,
 } from '../http1/index.ts';
+import { readDirectly } from '../socket/read-directly.ts';
 import { belowAnnounced } from './idle-limit.ts';
 import { passableTrailers } from './passable-trailers.ts';
 import {
@@ -62,7 +63,7 @@ export class Http1Connection implements UpstreamConnection, ExchangingHost {
     this.#reader = new HeadReader(options.maxResponseHeaders);
     this.#idleTimeout = options.idleTimeout;
     socket.on('error', (error: Error) => (this.#socketError ??= error));
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    readDirectly(socket, (chunk) => this.#read(chunk));
     socket.on('drain', () => this.#exchange?.writable());
     socket.on('end', () => this.#ended());
     socket.on('close', () => this.#ended());

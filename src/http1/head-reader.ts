@@ -19,7 +19,10 @@ export interface ReadHead {
 export class HeadReader {
   readonly #limit: number;
   readonly #tooLarge: WireFault;
-  /** Room for an unfinished head, of which `#length` bytes are here. Grows by doubling: drips must not cost a copy each. */
+  /**
+   * Room for an unfinished head, of which `#length` bytes are here. Grows by doubling: drips must not cost a copy each. Of its own,
+   * not cut from a larger piece of memory, which it would keep for as long as the client takes.
+   */
   #room: Buffer | undefined;
   #length = 0;
   #emptyLines = 0;
@@ -66,7 +69,7 @@ export class HeadReader {
     const length = this.#length + chunk.length;
     let room = this.#room!;
     if (length > room.length) {
-      room = Buffer.allocUnsafe(Math.max(length, room.length * 2));
+      room = Buffer.allocUnsafeSlow(Math.max(length, room.length * 2));
       this.#room!.copy(room, 0, 0, this.#length);
       this.#room = room;
     }
@@ -81,7 +84,7 @@ export class HeadReader {
       return;
     const room =
       this.#room?.length === undefined || this.#room.length < bytes.length
-        ? Buffer.allocUnsafe(Math.max(256, bytes.length))
+        ? Buffer.allocUnsafeSlow(Math.max(256, bytes.length))
         : this.#room;
     bytes.copy(room);
     this.#room = room;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Downstream, LocalReply } from '../../http/index.ts';
 import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
+import { readAsStream, readDirectly } from '../../socket/read-directly.ts';
 import { refuse } from '../admit.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
 import type { WireContext } from './codec.ts';
@@ -57,7 +58,7 @@ export class Http1Connection {
     this.#quietSince = context.now();
     this.deadline = this.#in(context.config.request_headers_timeout);
     socket.setNoDelay?.(true);
-    socket.on('data', this.#read);
+    readDirectly(socket, this.#read);
     socket.on('drain', this.#drained);
     socket.on('end', () => this.#halfClosed());
     socket.on('error', () => {});
@@ -208,14 +209,14 @@ export class Http1Connection {
     leaveHttp: (): void => {
       this.#state = 'tunnel';
       this.deadline = Infinity;
-      this.#socket.removeListener('data', this.#read);
+      readAsStream(this.#socket, this.#read);
       this.#socket.removeListener('drain', this.#drained);
       this.#socket.pause();
     },
     /** It was offered a tunnel, and was given an ordinary answer instead. */
     lingerAfterAnswer: (): void => {
       this.#turn = undefined;
-      this.#socket.on('data', this.#read);
+      readDirectly(this.#socket, this.#read);
       this.#linger();
     },
   };

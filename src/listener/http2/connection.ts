@@ -9,6 +9,7 @@ import {
   type ErrorCode,
   type FrameFault,
 } from '../../http2/index.ts';
+import { readDirectly } from '../../socket/read-directly.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
 import { Budgets } from './budgets.ts';
 import type { Http2Context } from './codec.ts';
@@ -76,7 +77,7 @@ export class Http2Connection implements InboundHost {
     this.#settingsDue = now + settingsTimeout;
     this.#waiting = { for: 'first request', since: now, until: later(now, config.request_headers_timeout) };
     socket.setNoDelay?.(true);
-    socket.on('data', this.#read);
+    readDirectly(socket, this.#read);
     socket.on('drain', this.#drained);
     socket.on('end', () => this.#halfClosed());
     socket.on('error', () => {});
