@@ -1,7 +1,8 @@
-import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino from 'pino';
 import type { OpenTarget } from './open-target.ts';
+import type { Outlet } from './outlet.ts';
+import { PinoOutlet } from './pino-outlet.ts';
+import { PipeOutlet } from './pipe-outlet.ts';
 
 /** Who wrote a line is told when it is lost. */
 export interface LineWriter {
@@ -21,66 +22,51 @@ export interface WritingEvents {
 
 /** Lines that are handed over together. */
 interface Batch {
-  readonly text: string;
-  readonly bytes: number;
+  text: string;
+  bytes: number;
   readonly shares: Shares;
 }
 
-/** Bytes that go into one write, where a pipe does not want less. */
+/** Bytes that are handed over together, where a pipe does not want less. */
 const usualBatch = 16 * 1024;
+/** Bytes of batches that are written together, when they had to wait for others. */
+const mostAtOnce = 256 * 1024;
 /** Bytes that wait for a slow reader before lines are dropped. */
 const mostWaiting = 4 * 1024 * 1024;
-/** Milliseconds until a full pipe, and until anything else that failed, is tried again. */
-const pipeRetry = 20;
+/** Milliseconds until a full pipe is tried again, twice as many each time; and anything else that failed. */
+const firstPipeRetry = 1;
+const lastPipeRetry = 50;
 const otherRetry = 1000;
 /** Milliseconds in which the rest must be written when the log is closed. */
 const patience = 1000;
 
 /**
- * Writes batches to an open target, one after the other, through pino's destination, which does it in another thread.
- * What waits meanwhile is kept here, so that it is known which lines are lost when they are.
+ * Writes batches to an open target, one after the other. What waits meanwhile is kept here, so that it is known which lines
+ * are lost when they are.
  */
 export class LineWriting {
   /** Bytes that a batch should have at most. */
   readonly batchBytes: number;
   readonly identity: string;
-  readonly #fd: number;
   readonly #events: WritingEvents;
-  readonly #stream: ReturnType<typeof pino.destination>;
-  readonly #flushStream: () => void;
+  readonly #outlet: Outlet;
+  readonly #mostAtOnce: number;
   #queue: Batch[] = [];
   #waitingBytes = 0;
-  /** Handed to the stream, and how many bytes of it have been written. */
+  /** Handed to the outlet and not written yet. */
   #current: Batch | undefined;
-  #written = 0;
-  #state: 'idle' | 'writing' | 'failed' | 'closed' = 'idle';
+  #state: 'idle' | 'writing' | 'failed' | 'ending' | 'closed' = 'idle';
   #retry: NodeJS.Timeout | undefined;
+  #pipeRetry = firstPipeRetry;
 
   constructor(target: OpenTarget, events: WritingEvents) {
-    this.#fd = target.fd;
     this.#events = events;
     this.identity = target.identity;
     this.batchBytes = target.atomic ?? usualBatch;
-    const stream = pino.destination({
-      dest: target.fd,
-      sync: false,
-      minLength: 1,
-      // The stream's own retry could outlive the file descriptor.
-      retryEAGAIN: () => false,
-    });
-    this.#stream = stream;
-    this.#flushStream = stream.flush.bind(stream);
-    // Pino's listener turns a broken pipe into a stream that swallows lines; here they are counted.
-    stream.removeAllListeners('error');
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
-    stream.on('write', (bytes: number) => (this.#written += bytes));
-    stream.on('drain', () => this.#onDrain());
-    // Pino calls these at the end of the process. Its own would wait for ever for a disk that is full or a reader that sleeps.
-    stream.flushSync = () => this.#lastWords();
-    stream.flush = () => {
-      this.#lastWords();
-      this.abandon();
-    };
+    this.#mostAtOnce = target.atomic ?? mostAtOnce;
+    const outletEvents = { done: () => this.#done(), failed: (error: NodeJS.ErrnoException) => this.#failed(error) };
+    this.#outlet = target.nonblocking ? new PipeOutlet(target, outletEvents) : new PinoOutlet(target, outletEvents);
+    lastWordsOf(this);
   }
 
   /** Some lines are not written yet. */
@@ -96,7 +82,7 @@ export class LineWriting {
     }
     this.#waitingBytes += bytes;
     this.#queue.push({ text, bytes, shares });
-    if (this.#state === 'idle') this.#next();
+    this.#pump();
   }
 
   /** Writes what waits, for a second at most, then closes. */
@@ -112,79 +98,103 @@ export class LineWriting {
   /** Closes as soon as the system lets go; what waits is lost. */
   abandon(): void {
     if (this.#state === 'closed') return;
-    const writing = this.#state === 'writing';
     this.#state = 'closed';
+    atEnd.delete(this);
     clearTimeout(this.#retry);
     if (this.#current !== undefined) this.#events.dropped(this.#current.shares);
     for (const { shares } of this.#queue) this.#events.dropped(shares);
     this.#current = undefined;
     this.#queue = [];
-    // Else when the write has ended: the number of a file that is closed under it may be another file's by then.
-    if (!writing) this.#stream.destroy();
+    this.#outlet.close();
   }
 
-  #next(): void {
-    const batch = this.#queue.shift();
-    this.#current = batch;
-    this.#written = 0;
-    if (batch === undefined) {
-      this.#state = 'idle';
-      return;
-    }
-    this.#state = 'writing';
-    this.#stream.write(batch.text);
-  }
-
-  #onDrain(): void {
-    if (this.#state === 'closed') {
-      this.#stream.destroy();
-      return;
-    }
-    this.#waitingBytes -= this.#current?.bytes ?? 0;
-    this.#next();
-  }
-
-  #onError(error: NodeJS.ErrnoException): void {
-    if (this.#state === 'closed') {
-      this.#stream.destroy();
-      return;
-    }
-    this.#state = 'failed';
-    const full = error.code === 'EAGAIN' || error.code === 'EBUSY';
-    this.#retry = setTimeout(() => this.#tryAgain(), full ? pipeRetry : otherRetry).unref();
-    if (!full) this.#events.failed(error);
-  }
-
-  /** The stream has kept what it could not write. */
-  #tryAgain(): void {
-    if (this.#state !== 'failed') return;
-    clearTimeout(this.#retry);
-    this.#state = 'writing';
-    this.#flushStream();
-  }
-
-  /** Writes what waits without another thread, as far as it goes without waiting. */
-  #lastWords(): void {
-    if (this.#state === 'closed') return;
+  /** Writes what waits without another thread, as far as it goes without waiting. The process ends. */
+  lastWords(): void {
     // What is under way will be finished by its thread; what failed is still to be written, or the rest of it.
-    const failed = this.#state === 'failed' ? this.#current : undefined;
-    this.#state = 'failed';
+    const failed = this.#state === 'failed';
+    this.#state = 'ending';
     this.#events.lastCall();
     try {
-      if (failed !== undefined) writeWhole(this.#fd, failed.text, this.#written);
+      if (failed) this.#outlet.restNow();
       this.#current = undefined;
       for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
-        writeWhole(this.#fd, batch.text, 0);
+        this.#outlet.writeNow(batch.text);
         this.#queue.shift();
       }
     } catch {
       // Nobody reads, or nothing fits: there is no later.
     }
   }
+
+  #pump(): void {
+    while (this.#state === 'idle' && this.#queue.length > 0) {
+      const batch = this.#take();
+      this.#current = batch;
+      this.#state = 'writing';
+      if (this.#outlet.write(batch.text, batch.bytes)) this.#written();
+    }
+  }
+
+  /** The next batch, with those behind it that fit into the same write. */
+  #take(): Batch {
+    const first = this.#queue[0]!;
+    let taken = 1;
+    for (let next = this.#queue[1]; next !== undefined; next = this.#queue[++taken]) {
+      if (first.bytes + next.bytes > this.#mostAtOnce) break;
+      first.text += next.text;
+      first.bytes += next.bytes;
+      first.shares.push(...next.shares);
+    }
+    this.#queue.splice(0, taken);
+    return first;
+  }
+
+  #written(): void {
+    this.#waitingBytes -= this.#current?.bytes ?? 0;
+    this.#current = undefined;
+    this.#pipeRetry = firstPipeRetry;
+    if (this.#state === 'writing') this.#state = 'idle';
+  }
+
+  #done(): void {
+    this.#written();
+    this.#pump();
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#state === 'closed' || this.#state === 'ending') return;
+    this.#state = 'failed';
+    const full = error.code === 'EAGAIN' || error.code === 'EBUSY';
+    const delay = full ? this.#pipeRetry : otherRetry;
+    if (full) this.#pipeRetry = Math.min(lastPipeRetry, this.#pipeRetry * 2);
+    this.#retry = setTimeout(() => this.#tryAgain(), delay).unref();
+    if (!full) this.#events.failed(error);
+  }
+
+  #tryAgain(): void {
+    if (this.#state !== 'failed') return;
+    clearTimeout(this.#retry);
+    this.#state = 'writing';
+    if (this.#outlet.again()) this.#done();
+  }
 }
 
-/** @throws Error of the system */
-function writeWhole(fd: number, text: string, from: number): void {
-  const bytes = Buffer.from(text);
-  for (let at = from; at < bytes.length;) at += writeSync(fd, bytes, at);
+/** Those whose lines would be lost with the process. */
+const atEnd = new Set<LineWriting>();
+let listening = false;
+
+function lastWordsOf(writing: LineWriting): void {
+  atEnd.add(writing);
+  if (listening) return;
+  listening = true;
+  process.on('beforeExit', () => {
+    for (const one of [...atEnd]) {
+      one.lastWords();
+      // Whatever is under way would keep the process.
+      one.abandon();
+    }
+  });
+  process.on('exit', () => {
+    for (const one of atEnd) one.lastWords();
+  });
 }

@@ -7,6 +7,8 @@ export interface OpenTarget {
   readonly owned: boolean;
   /** Bytes that are written at once and whole, even when others write to the same pipe (POSIX `PIPE_BUF`). */
   readonly atomic: number | undefined;
+  /** A pipe that refuses what does not fit (EAGAIN) instead of waiting for its reader. */
+  readonly nonblocking: boolean;
   /** Tells the file from one that takes its place. */
   readonly identity: string;
 }
@@ -22,7 +24,7 @@ const { O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY, O_RDWR, O_WRONLY } = constants;
 export function openFile(path: string): OpenTarget {
   const isPipe = statOf(path)?.isFIFO() === true;
   const access = isPipe ? O_RDWR : O_WRONLY | O_CREAT | O_APPEND;
-  return target(openSync(path, access | O_NONBLOCK | O_NOCTTY, 0o644), true);
+  return target(openSync(path, access | O_NONBLOCK | O_NOCTTY, 0o644), { owned: true, nonblocking: isPipe });
 }
 
 /**
@@ -35,12 +37,13 @@ export function openStandard(fd: 1 | 2): OpenTarget {
   if (stats.isSocket()) void (fd === 1 ? process.stdout : process.stderr).writable;
   if (stats.isFIFO()) {
     try {
-      return target(openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK), true);
+      const opened = openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK);
+      return target(opened, { owned: true, nonblocking: true });
     } catch {
       // Not Linux, not our pipe, or nobody reads it: then as it is.
     }
   }
-  return target(fd, false);
+  return target(fd, { owned: false, nonblocking: false });
 }
 
 /** What {@link OpenTarget.identity} would be now; undefined when there is no such file. */
@@ -48,12 +51,12 @@ export function identityOf(stats: Stats): string {
   return `${stats.dev}:${stats.ino}`;
 }
 
-function target(fd: number, owned: boolean): OpenTarget {
+function target(fd: number, how: { owned: boolean; nonblocking: boolean }): OpenTarget {
   try {
     const stats = fstatSync(fd);
-    return { fd, owned, atomic: stats.isFIFO() ? pipeBuf : undefined, identity: identityOf(stats) };
+    return { fd, ...how, atomic: stats.isFIFO() ? pipeBuf : undefined, identity: identityOf(stats) };
   } catch (error) {
-    if (owned) closeSync(fd);
+    if (how.owned) closeSync(fd);
     throw error;
   }
 }

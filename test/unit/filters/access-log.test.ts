@@ -348,8 +348,8 @@ describe('access-log on standard output', () => {
   }
 
   /** Runs the child with a shell behind its standard output, and tells what it said, once it has ended by itself. */
-  async function run(ending: string, shell: string): Promise<Told> {
-    const child = spawn('sh', ['-c', `"$0" "$1" ${lines} ${ending} ${shell}`, process.execPath, script], {
+  async function run(ending: string, shell: string, count = lines): Promise<Told> {
+    const child = spawn('sh', ['-c', `"$0" "$1" ${count} ${ending} ${shell}`, process.execPath, script], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     return told(child);
@@ -369,6 +369,16 @@ describe('access-log on standard output', () => {
     expect(written.map((line) => (JSON.parse(line) as { path: string }).path)).toEqual(
       Array.from({ length: lines }, (_, n) => `/${n}`),
     );
+  });
+
+  it.each([
+    ['a pipe', '| cat >'],
+    ['a file', '>'],
+  ])('loses none when a busy proxy has much to say in every round of the event loop, to %s', async (_name, shell) => {
+    const output = join(temporaryFolder(), 'out');
+    const count = 2 * lines;
+    expect(await run('close busy', `${shell} ${output}`, count)).toMatchObject({ dropped: 0, warnings: [] });
+    expect(readFileSync(output, 'utf8').split('\n')).toHaveLength(count + 1);
   });
 
   it.each(['exit', 'natural'])(
