@@ -12,14 +12,26 @@ export interface VerifiedToken {
   readonly until: number;
 }
 
+interface Remembered {
+  readonly verified: VerifiedToken;
+  /** Since it was last passed over when room was needed. */
+  used: boolean;
+}
+
+/** Tokens at most that are passed over because they were used, before one has to go all the same. */
+const mostPassedOver = 64;
+
 /**
- * Remembers verified tokens, the least recently used makes room. The key is the whole token: only tokens that were
- * verified get in, and comparing a kilobyte costs less than hashing it.
+ * Remembers verified tokens; one that was not used lately makes room (second chance, the CLOCK of operating systems). The key is
+ * the whole token: only tokens that were verified get in, and comparing a kilobyte costs less than hashing it.
+ *
+ * A use changes no Map: one that lives long and changes often makes its table anew among the old objects, where the former one
+ * stays until a full collection of garbage.
  */
 export class VerifiedTokens {
   readonly #most: number;
   readonly #longest: number;
-  readonly #tokens = new Map<string, VerifiedToken>();
+  readonly #tokens = new Map<string, Remembered>();
 
   /**
    * @param most tokens to keep; 0 keeps none
@@ -38,26 +50,35 @@ export class VerifiedTokens {
   get(token: string, now: number): VerifiedToken | undefined {
     const found = this.#tokens.get(token);
     if (found === undefined) return undefined;
-    this.#tokens.delete(token);
-    if (now >= found.until || now < found.from) return undefined;
-    this.#tokens.set(token, found);
-    return found;
+    const { verified } = found;
+    if (now >= verified.until || now < verified.from) {
+      this.#tokens.delete(token);
+      return undefined;
+    }
+    found.used = true;
+    return verified;
   }
 
   add(token: string, verified: VerifiedToken): void {
     if (this.#most === 0 || token.length > this.#longest) return;
-    if (this.#tokens.size >= this.#most) {
-      for (const oldest of this.#tokens.keys()) {
-        this.#tokens.delete(oldest);
-        break;
-      }
-    }
+    if (this.#tokens.size >= this.#most) this.#makeRoom();
     // A copy: what was cut out of a request head keeps the whole head in memory.
-    this.#tokens.set(Buffer.from(token, 'latin1').toString('latin1'), verified);
+    this.#tokens.set(Buffer.from(token, 'latin1').toString('latin1'), { verified, used: false });
+  }
+
+  #makeRoom(): void {
+    let passedOver = 0;
+    for (const [token, remembered] of this.#tokens) {
+      this.#tokens.delete(token);
+      if (!remembered.used || passedOver === mostPassedOver) return;
+      passedOver++;
+      remembered.used = false;
+      this.#tokens.set(token, remembered);
+    }
   }
 
   /** Forgets tokens whose key is not trusted any more. */
   retain(trusts: (key: string) => boolean): void {
-    for (const [token, verified] of this.#tokens) if (!trusts(verified.key)) this.#tokens.delete(token);
+    for (const [token, { verified }] of this.#tokens) if (!trusts(verified.key)) this.#tokens.delete(token);
   }
 }

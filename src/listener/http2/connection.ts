@@ -324,7 +324,7 @@ export class Http2Connection implements InboundHost {
   }
 
   #abortStreams(): void {
-    for (const stream of [...this.streams.live()]) {
+    for (const stream of this.streams.live()) {
       this.streams.close(stream.id, 'reset by us');
       stream.aborted();
     }

@@ -6,7 +6,7 @@ const mostRemembered = 256;
 
 /** The streams of one connection by their state (RFC 9113 §5.1): those that are open, and the last of those that are over. */
 export class StreamTable<Stream> {
-  readonly #live = new Map<number, Stream>();
+  readonly #live = new LiveStreams<Stream>();
   readonly #ended = new RecentStreams(mostRemembered);
   readonly #resetByClient = new RecentStreams(mostRemembered);
   readonly #resetByUs = new RecentStreams(4 * mostRemembered);
@@ -25,13 +25,14 @@ export class StreamTable<Stream> {
     return this.#live.get(id);
   }
 
-  live(): Iterable<Stream> {
-    return this.#live.values();
+  /** Those that are open now, in the order in which they were opened. */
+  live(): readonly Stream[] {
+    return this.#live.all();
   }
 
   open(id: number, stream: Stream): void {
     this.#last = id;
-    this.#live.set(id, stream);
+    this.#live.add(id, stream);
   }
 
   /** A stream that is refused before it is anything. */
@@ -42,7 +43,7 @@ export class StreamTable<Stream> {
 
   /** Says whether it was open. */
   close(id: number, end: StreamEnd): boolean {
-    if (!this.#live.delete(id)) return false;
+    if (!this.#live.remove(id)) return false;
     (end === 'ended' ? this.#ended : end === 'reset by us' ? this.#resetByUs : this.#resetByClient).add(id);
     return true;
   }
@@ -55,6 +56,59 @@ export class StreamTable<Stream> {
     if (this.#resetByUs.has(id)) return 'reset by us';
     if (this.#resetByClient.has(id)) return 'reset by client';
     return this.#ended.has(id) ? 'ended' : 'unknown';
+  }
+}
+
+/**
+ * Open streams by their number, which only ever grows: what comes last belongs at the end.
+ *
+ * Arrays and no Map: that makes its table anew after so many changes, and the former one, old by then, keeps the streams that
+ * were open alive until a full collection of garbage. A third of all streams ended up among the old objects.
+ */
+class LiveStreams<Stream> {
+  readonly #ids: number[] = [];
+  readonly #streams: Stream[] = [];
+
+  get size(): number {
+    return this.#ids.length;
+  }
+
+  get(id: number): Stream | undefined {
+    const at = this.#find(id);
+    return at < 0 ? undefined : this.#streams[at];
+  }
+
+  add(id: number, stream: Stream): void {
+    this.#ids.push(id);
+    this.#streams.push(stream);
+  }
+
+  /** Says whether it was there. */
+  remove(id: number): boolean {
+    const at = this.#find(id);
+    if (at < 0) return false;
+    this.#ids.copyWithin(at, at + 1).pop();
+    this.#streams.copyWithin(at, at + 1).pop();
+    return true;
+  }
+
+  all(): Stream[] {
+    return [...this.#streams];
+  }
+
+  /** Where it is, negative when it is not. */
+  #find(id: number): number {
+    const ids = this.#ids;
+    let low = 0;
+    let high = ids.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = ids[middle]!;
+      if (found === id) return middle;
+      if (found < id) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
   }
 }
 

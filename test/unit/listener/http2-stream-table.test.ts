@@ -29,6 +29,28 @@ it('an open stream is found until it is closed, once', () => {
   expect([streams.close(9, 'ended'), streams.close(9, 'ended'), streams.get(9)]).toEqual([true, false, undefined]);
 });
 
+it('streams are found, listed and closed in whatever order', () => {
+  const streams = new StreamTable<number>();
+  const open = Array.from({ length: 100 }, (_, index) => 2 * index + 1);
+  for (const id of open) streams.open(id, id);
+  for (let n = 0; n < 100; n++) {
+    const [id] = open.splice((n * 37) % open.length, 1);
+    expect([streams.get(id!), streams.close(id!, 'ended'), streams.get(id!)]).toEqual([id, true, undefined]);
+    expect([streams.size, streams.live()]).toEqual([open.length, open]);
+  }
+});
+
+it('streams may be closed while they are looked at', () => {
+  const streams = new StreamTable<number>();
+  for (const id of [1, 3, 5]) streams.open(id, id);
+  const seen: number[] = [];
+  for (const id of streams.live()) {
+    seen.push(id);
+    streams.close(id, 'reset by us');
+  }
+  expect([seen, streams.size]).toEqual([[1, 3, 5], 0]);
+});
+
 it('so many streams and no more are remembered when they are over', () => {
   const streams = new StreamTable<string>();
   for (let id = 1; id < 2001; id += 2) {

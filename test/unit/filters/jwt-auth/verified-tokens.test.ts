@@ -4,7 +4,16 @@ import { VerifiedTokens } from '../../../../filters/jwt-auth/verified-tokens.ts'
 const verified = (key = 'k', until = 100, from = 0) => ({ claims: {}, headers: [], key, from, until });
 
 describe('VerifiedTokens', () => {
-  it('makes room by forgetting the token that was not used for longest', () => {
+  it('makes room also when all tokens were used, by forgetting one of those that came first', () => {
+    const tokens = new VerifiedTokens(200, 100);
+    for (let n = 0; n < 200; n++) tokens.add(`t${n}`, verified());
+    for (let n = 0; n < 200; n++) tokens.get(`t${n}`, 1);
+    tokens.add('new', verified());
+    expect(tokens.size).toBe(200);
+    expect(tokens.get('new', 1)).toBeDefined();
+  });
+
+  it('makes room by forgetting a token that was not used', () => {
     const tokens = new VerifiedTokens(2, 100);
     tokens.add('a', verified());
     tokens.add('b', verified());
