@@ -26,6 +26,7 @@ import { Http2Codec } from './http2/codec.ts';
 import type { Generation } from './serve.ts';
 import { IdleConnections, type Closable } from './idle-connections.ts';
 import { RefusedConnections, type ConnectionRefusal } from './refused-connections.ts';
+import { Members } from './members.ts';
 import { nextLook, noneWaits } from './none-waits.ts';
 import { sniffProtocol } from './sniff-protocol.ts';
 
@@ -109,7 +110,7 @@ export class Listener {
   readonly #handshakeFailures: CounterHandle | undefined;
   readonly #cut: (reason: ConnectionCut) => void;
   /** Accepted and not yet closed, whether or not their protocol is known. */
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Members<Socket>();
   readonly #tunnels = new Set<Tunnel>();
   /** Of the sockets, those that have not said anything yet, and since when. */
   readonly #undecided = new Map<Socket, number>();
@@ -424,12 +425,12 @@ export class Listener {
     const { overload } = this.#dependencies;
     this.#clients.opened(client);
     overload?.connectionOpened();
-    this.#sockets.add(socket);
+    const leave = this.#sockets.add(socket);
     this.#accepted.add();
     this.#open.add(1);
     socket.on('error', () => {});
     socket.on('close', () => {
-      this.#sockets.delete(socket);
+      leave();
       this.#undecided.delete(socket);
       this.#open.add(-1);
       this.#clients.closed(client);

@@ -6,6 +6,7 @@ import { getHeapSpaceStatistics } from 'node:v8';
 import { VerifiedTokens } from '../../filters/jwt-auth/verified-tokens.ts';
 import { UnusedConnections } from '../../src/cluster/unused-connections.ts';
 import { StreamTable } from '../../src/listener/http2/stream-table.ts';
+import { Members } from '../../src/listener/members.ts';
 
 const rounds = 100_000;
 const together = 16;
@@ -35,6 +36,8 @@ function something(): { readonly content: number[] } {
 
 const streams = new StreamTable<object>();
 const unused = new UnusedConnections<string, { endpoint: string; idleSince: number }>();
+const members = new Members<object>();
+const leaving: (() => void)[] = [];
 const tokens = new VerifiedTokens(100, 100);
 const [one] = ['token', 'another'].map((token) => {
   tokens.add(token, { claims: {}, headers: [], key: '', from: 0, until: Infinity });
@@ -52,6 +55,10 @@ console.log(
       unused.add(connections[round % together]!);
       something();
       unused.remove(connections[round % together]!);
+    }),
+    members: growth((round) => {
+      leaving[round % together]?.();
+      leaving[round % together] = members.add(something());
     }),
     tokens: growth(() => {
       something();

@@ -4,6 +4,7 @@ import type { RequestHeadLimits } from '../../http1/index.ts';
 import type { Codec, CodecContext } from '../codec.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
 import type { Closable } from '../idle-connections.ts';
+import { Members } from '../members.ts';
 import { Http1Connection } from './connection.ts';
 
 /** How often connections are looked at for deadlines, in milliseconds: a timer of their own each would cost more than it is worth. */
@@ -26,7 +27,7 @@ export interface WireContext extends CodecContext {
 
 /** HTTP/1.0 and HTTP/1.1 on bare sockets, parsed and framed by Portico itself. */
 export class Http1Codec implements Codec {
-  readonly #connections = new Set<Http1Connection>();
+  readonly #connections = new Members<Http1Connection>();
   readonly #context: WireContext;
   readonly #timer: NodeJS.Timeout;
   #now: number;
@@ -58,8 +59,7 @@ export class Http1Codec implements Codec {
 
   accept(socket: Socket, downstream: Downstream): void {
     const connection = new Http1Connection(socket, downstream, this.#context);
-    this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('close', this.#connections.add(connection));
   }
 
   drain(): void {

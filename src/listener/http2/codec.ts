@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Downstream } from '../../http/index.ts';
 import type { Codec, CodecContext } from '../codec.ts';
 import type { Closable } from '../idle-connections.ts';
+import { Members } from '../members.ts';
 import { Http2Connection } from './connection.ts';
 import type { StreamExchange } from './stream-exchange.ts';
 
@@ -24,7 +25,7 @@ export interface Http2Context extends CodecContext {
 
 /** HTTP/2 on bare sockets, over TLS or with prior knowledge, framed by Portico itself. */
 export class Http2Codec implements Codec {
-  readonly #connections = new Set<Http2Connection>();
+  readonly #connections = new Members<Http2Connection>();
   readonly #context: Http2Context;
   readonly #timer: NodeJS.Timeout;
   #begun: StreamExchange[] = [];
@@ -57,8 +58,7 @@ export class Http2Codec implements Codec {
 
   accept(socket: Socket, downstream: Downstream): void {
     const connection = new Http2Connection(socket, downstream, this.#context);
-    this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('close', this.#connections.add(connection));
     if (this.#draining) connection.drain();
   }
 
