@@ -28,6 +28,8 @@ export interface LoadOptions {
 export const token =
   'eyJhbGciOiJIUzI1NiIsImtpZCI6ImJlbmNoIn0.eyJpc3MiOiJiZW5jaCIsInN1YiI6ImJlbmNoIn0.oHOVOhz0jHqex1cxDA8mUS0yOb0gD-RlnKLU7sT3NEg';
 
+const authorization = ['-H', `authorization: Bearer ${token}`];
+
 /** A program that makes load. */
 export interface LoadTool {
   readonly name: string;
@@ -60,6 +62,7 @@ export const autocannon: LoadTool = {
         String(connections),
         '-d',
         String(seconds),
+        ...authorization,
         ...body,
         url,
       ],
@@ -102,8 +105,7 @@ export const wrk: LoadTool = {
         `-c${connections}`,
         `-d${seconds}s`,
         '--latency',
-        '-H',
-        `authorization: Bearer ${token}`,
+        ...authorization,
         ...script,
         url,
       ],
@@ -137,6 +139,7 @@ export const h2load: LoadTool = {
       `-c${Math.max(1, Math.floor(connections / 8))}`,
       '-m8',
       `-D${seconds}`,
+      ...authorization,
       url,
     ]);
     const counts = /requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(
