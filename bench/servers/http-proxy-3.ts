@@ -1,14 +1,24 @@
-/** http-proxy-3 as its README sets it up, with keep-alive towards the app so that the comparison is like for like. */
+/**
+ * http-proxy-3 as its README sets it up: `as-it-comes`, which is a new connection to the app for every request, or with
+ * `keep-alive` towards the app, so that the comparison is like for like.
+ */
 import { readFileSync } from 'node:fs';
 import { Agent, createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { createProxyServer } from 'http-proxy-3';
 
-const [port, appPort, tlsPort, certificate, key] = process.argv.slice(2) as [string, string, string, string, string];
+const [port, appPort, tlsPort, certificate, key, connections] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  'keep-alive' | 'as-it-comes',
+];
 const proxy = createProxyServer({
   target: `http://127.0.0.1:${appPort}`,
-  agent: new Agent({ keepAlive: true, maxSockets: 1024 }),
+  ...(connections === 'keep-alive' && { agent: new Agent({ keepAlive: true, maxSockets: 1024 }) }),
   xfwd: true,
 });
 const handle: RequestListener = (request, response) => proxy.web(request, response);
