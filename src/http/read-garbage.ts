@@ -4,8 +4,8 @@ import { collectYoung } from '../collect-garbage.ts';
 const most = 8 * 1024 * 1024;
 
 /**
- * Every read of a socket gives a buffer of up to 64 KiB outside of the heap, which is garbage as soon as its bytes have
- * been passed on. V8 sees little reason to collect: there are few objects on the heap behind them. It lets 64 MiB gather
+ * Every large read of a socket gives a buffer of up to 64 KiB outside of the heap, which is garbage as soon as its bytes
+ * have been passed on. V8 sees little reason to collect: there are few objects on the heap behind them. It lets 64 MiB gather
  * and then looks through the whole heap. Collecting the young objects alone frees the buffers too, in a fraction of a
  * millisecond: memory stays flat, and bytes flow at half the cost.
  */

@@ -70,7 +70,8 @@ export class FrameReader {
   }
 
   #keep(bytes: Buffer, at: number, room: number): number {
-    this.#partial = Buffer.allocUnsafe(room);
+    // Of its own: cut from a larger piece it would keep all of that for as long as the client takes.
+    this.#partial = Buffer.allocUnsafeSlow(room);
     this.#have = bytes.copy(this.#partial, 0, at);
     return bytes.length;
   }
@@ -87,7 +88,7 @@ export class FrameReader {
         this.#forget();
         return at;
       }
-      this.#partial = Buffer.allocUnsafe(frameHeadLength + length);
+      this.#partial = Buffer.allocUnsafeSlow(frameHeadLength + length);
       head.copy(this.#partial, 0, 0, frameHeadLength);
     }
     const whole = frameHeadLength + this.#length;

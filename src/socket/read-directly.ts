@@ -12,6 +12,15 @@ const mostAtOnce = 64 * 1024;
  */
 const room = Buffer.allocUnsafeSlow(mostAtOnce);
 
+/**
+ * Few bytes, as nearly all heads have, are cut from pieces that they share; more get memory of their own. Whoever keeps a few for
+ * long keeps a whole piece, so pieces are small.
+ */
+const piece = 8 * 1024;
+const few = 2 * 1024;
+let shared = Buffer.allocUnsafeSlow(piece);
+let taken = 0;
+
 /** What `onread` (see `net.connect`) has set on a socket once it is made; for sockets that were accepted there is no such option. */
 interface OnRead {
   readonly buffer: symbol;
@@ -63,11 +72,25 @@ function arrived(socket: Socket, take: (bytes: Buffer) => boolean): void {
   if (onRead === undefined || handle?.useUserBuffer === undefined) return;
   const internals = socket as Internals;
   internals[onRead.callback] = (length: number): boolean => {
-    const bytes = Buffer.allocUnsafe(length);
-    room.copy(bytes, 0, 0, length);
-    return take(bytes);
+    return take(copied(length));
   };
   if (internals[onRead.buffer] === room) return;
   internals[onRead.buffer] = room;
   handle.useUserBuffer(room);
+}
+
+/** What the last read brought. */
+function copied(length: number): Buffer {
+  const bytes = length > few ? Buffer.allocUnsafeSlow(length) : cut(length);
+  room.copy(bytes, 0, 0, length);
+  return bytes;
+}
+
+function cut(length: number): Buffer {
+  if (taken + length > piece) {
+    shared = Buffer.allocUnsafeSlow(piece);
+    taken = 0;
+  }
+  taken += length;
+  return shared.subarray(taken - length, taken);
 }

@@ -243,6 +243,28 @@ describe.each(http1Codecs)('%s: HTTP/1.1 requests', (_name, http1) => {
     expect(most).toBe(1);
   });
 
+  it('are answered in order when they come byte by byte while the one before them is being answered', async () => {
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const { port } = await startListener({
+      http1,
+      answer: async ({ request }) => {
+        if (request.path === '/1') await held;
+        return localReply(200, 'ok', { body: `${request.path}\n` });
+      },
+    });
+    const client = await RawClient.connect(port);
+    const rest = ['/2', '/3', '/4'].map((path) => `GET ${path} HTTP/1.1\r\nHost: t\r\n\r\n`).join('');
+    client.write(`GET /1 HTTP/1.1\r\nHost: t\r\n\r\n${rest[0]!}`);
+    for (const byte of rest.slice(1)) {
+      client.write(byte);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    release();
+    const text = await client.expects('/4\n');
+    expect(text.match(/^\/\d$/gm)).toEqual(['/1', '/2', '/3', '/4']);
+  });
+
   it('that ask for the connection to end are the last', async () => {
     const { port, answered } = await startListener({
       http1,

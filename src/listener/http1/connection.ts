@@ -34,7 +34,8 @@ export class Http1Connection {
   #turn: Turn | undefined;
   /** `lingering`: the last answer is out. `tunnel`: the connection has left HTTP. */
   #state: 'open' | 'lingering' | 'tunnel' | 'closed' = 'open';
-  #waiting: Buffer[] = [];
+  /** Bytes of the next requests, of which `#waitingBytes` are here. In one piece: there may be as many reads as bytes. */
+  #waiting: Buffer = nothing;
   #waitingBytes = 0;
   /** The client does not read the answers: no further request is taken until it does. */
   #blocked = false;
@@ -145,8 +146,17 @@ export class Http1Connection {
 
   /** Bytes of the next request, whose turn has not come. */
   #keep(bytes: Buffer): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
+    const length = this.#waitingBytes + bytes.length;
+    if (this.#waitingBytes === 0) this.#waiting = bytes;
+    else {
+      if (length > this.#waiting.length) {
+        const room = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#waiting.length));
+        this.#waiting.copy(room, 0, 0, this.#waitingBytes);
+        this.#waiting = room;
+      }
+      bytes.copy(this.#waiting, this.#waitingBytes);
+    }
+    this.#waitingBytes = length;
     if (this.#waitingBytes > mostWaiting) this.#socket.pause();
   }
 
@@ -229,8 +239,8 @@ export class Http1Connection {
   #readWaiting(): void {
     this.#beginning = true;
     while (this.#waitingBytes > 0 && this.#turn === undefined && this.#state === 'open' && !this.#blocked) {
-      const bytes = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
-      this.#waiting = [];
+      const bytes = this.#waiting.subarray(0, this.#waitingBytes);
+      this.#waiting = nothing;
       this.#waitingBytes = 0;
       this.#socket.resume();
       this.#readHead(bytes);
@@ -251,7 +261,8 @@ export class Http1Connection {
   #linger(): void {
     if (this.#state === 'closed') return;
     this.#state = 'lingering';
-    this.#waiting = [];
+    this.#waiting = nothing;
+    this.#waitingBytes = 0;
     this.deadline = Infinity;
     // The client gets its time to read the answer, and only then the time to notice that it was the last.
     this.#socket.end(() => {
