@@ -1,5 +1,5 @@
 import { isIdempotent, type UpstreamError } from '../http/index.ts';
-import type { RetryCondition, RetryPolicyConfig } from './config.ts';
+import type { RetryCondition, RetryPolicyConfig } from './retry-config.ts';
 
 /** When a failed try is followed by another one. */
 export interface RetryPolicy {

@@ -1,4 +1,5 @@
-import type { MatchConfig, PathSubstitution } from './config.ts';
+import type { MatchConfig } from './config.ts';
+import type { PathSubstitution } from './path-substitution.ts';
 
 /** Makes a new request target; the query stays as it is. */
 export type Rewrite = (target: string) => string;

@@ -5,6 +5,9 @@ import type { LogLevel } from '../process-log.ts';
 import type { ConfigSource } from '../server.ts';
 import type { MetricFamily } from './merge-metrics.ts';
 
+/** Milliseconds that a worker has to tell what the admin asks. */
+export const patience = 2000;
+
 export interface Orders {
   start: {
     order: { file: string; source: ConfigSource; worker: number; workers: number; level: LogLevel };

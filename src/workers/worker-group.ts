@@ -24,59 +24,39 @@ import { restartNotes, watchedFiles } from '../server-reload.ts';
 import { serverStats, type ServerStats } from '../server-stats.ts';
 import { ServerWatch } from '../server-watch.ts';
 import type { ReloadOptions } from '../server.ts';
-import { Stats, type CounterHandle } from '../stats/index.ts';
+import { Stats } from '../stats/index.ts';
 import { processMetrics } from '../stats/process-metrics.ts';
 import { CeilingLedger } from './ceiling-ledger.ts';
+import { GroupStats } from './group-stats.ts';
 import { mergeClusters, mergeListeners } from './merge-views.ts';
-import { describeFamilies, mergeFamilies, remains, renderFamilies, type MetricFamily } from './merge-metrics.ts';
 import type { SocketWish } from './primary-sockets.ts';
-import type { OrderName, Orders, Started, WorkerShown } from './order.ts';
-import { longLife, restartDelay } from './restart-delay.ts';
+import { patience, type OrderName, type Orders, type Started, type WorkerShown } from './order.ts';
 import { SharedSockets } from './shared-sockets.ts';
 import { WorkerLink } from './worker-link.ts';
+import { WorkerPlace, type WorkerPlaceParts } from './worker-place.ts';
 import { workersEndpoint, type WorkerView } from './workers-endpoint.ts';
 
 const program = fileURLToPath(new URL('worker.ts', import.meta.url));
 
-/** Milliseconds that a worker has to tell what the admin asks. */
-const patience = 2000;
 /** Milliseconds that a worker has for a new configuration; one that takes longer is replaced. */
 const reloadPatience = 30_000;
 /** Milliseconds that workers have to cut everything. */
 const stopPatience = 2000;
 
-/** How often a worker is asked whether it is alive, and milliseconds without an answer after which it is not. */
-const pingInterval = 1000;
-const hangTime = 10_000;
-
-/** The place of a worker, which several processes may take one after the other. */
-interface Place {
-  readonly worker: number;
-  /** Undefined while nobody is there. */
-  link: WorkerLink | undefined;
-  live: boolean;
-  /** Of those that were here, how many have ended without being told to. */
-  restarts: number;
-  /** Of these, how many in a row have not lived long. */
-  streak: number;
-  /** What it said of its metrics when it was last asked. */
-  metrics: readonly MetricFamily[];
-}
-
-type Live = Place & { readonly link: WorkerLink };
+type Live = WorkerPlace & { readonly link: WorkerLink };
 
 export class WorkerGroup implements Lifecycle {
   readonly log: ProcessLog;
   readonly stats = new Stats();
   /** Resolves with the exit code when it has drained, whoever asked for it. */
   readonly stopped: Promise<number>;
-  readonly #places: readonly Place[];
+  readonly #places: readonly WorkerPlace[];
   readonly #admin: Admin;
   readonly #sockets = new SharedSockets<WorkerLink>();
   readonly #ceilings = new CeilingLedger<WorkerLink>((link, order) => link.tell(order));
+  readonly #groupStats: GroupStats;
   readonly #watch: ServerWatch;
   readonly #counters: ServerStats;
-  readonly #restarts: CounterHandle;
   readonly #stopMetrics: () => void;
   readonly #started = performance.now();
   #loaded: LoadedConfig;
@@ -84,11 +64,7 @@ export class WorkerGroup implements Lifecycle {
   #lastReload: LastReload | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
   #listening: readonly string[] = [];
-  /** What workers that are no more have counted. */
-  #departed: readonly MetricFamily[] = [];
   #state: ServerState = 'INITIALIZING';
-  /** Whoever ends from now on is not replaced. */
-  #ending = false;
   #quitting = false;
   #stopping: Promise<number> | undefined;
   #stop!: (code: number) => void;
@@ -97,19 +73,19 @@ export class WorkerGroup implements Lifecycle {
     this.#loaded = loaded;
     this.log = createProcessLog({ ...loaded.config.log, colour: process.stderr.isTTY });
     this.stopped = new Promise((resolve) => (this.#stop = resolve));
-    this.#places = Array.from({ length: count }, (_, at) => ({
-      worker: at + 1,
-      link: undefined,
-      live: false,
-      restarts: 0,
-      streak: 0,
-      metrics: [],
-    }));
     this.#stopMetrics = processMetrics(this.stats, { version: packageJson.version });
     this.#counters = serverStats(this.stats, { hash: () => this.#loaded.hash, listeners: () => [] });
-    this.#restarts = this.stats
+    const restarts = this.stats
       .counter('portico_workers_restarts_total', 'Workers that ended without being told to, and were replaced.')
       .with({});
+    const parts: WorkerPlaceParts = {
+      log: this.log,
+      restarts,
+      fill: (place) => this.#fill(place),
+      ended: (place, link) => this.#ended(place, link),
+    };
+    this.#places = Array.from({ length: count }, (_, at) => new WorkerPlace(at + 1, parts));
+    this.#groupStats = new GroupStats(this.stats, this.#places);
     this.stats.observed('portico_workers_live', 'Workers that serve clients.', [], () => [[{}, this.#live().length]]);
     this.#watch = new ServerWatch({
       options: loaded.config.reload,
@@ -125,7 +101,7 @@ export class WorkerGroup implements Lifecycle {
         listeners: async () => mergeListeners((await this.#show()).map(({ listeners }) => listeners)),
         configDump: () => this.#loaded.dump(),
         serverInfo: () => this.#info(),
-        stats: new RenderedElsewhere(() => this.#render()),
+        stats: this.#groupStats,
         log: this.log,
         logLevelChanged: (level) => this.#setLevel(level),
       },
@@ -142,7 +118,7 @@ export class WorkerGroup implements Lifecycle {
     const group = new WorkerGroup(loaded, count);
     try {
       await group.#admin.listen();
-      const [first, ...others] = group.#places as [Place, ...Place[]];
+      const [first, ...others] = group.#places as [WorkerPlace, ...WorkerPlace[]];
       // Alone, so that what is wrong is said once.
       group.#listening = (await group.#fill(first)).listening;
       await Promise.all(others.map((place) => group.#fill(place)));
@@ -172,8 +148,8 @@ export class WorkerGroup implements Lifecycle {
     return this.#listening;
   }
 
-  /** Starts a worker and makes sure that there will be another one after it. @throws when it does not come to serve */
-  async #fill(place: Place): Promise<Started> {
+  /** Starts a worker and brings it to where the others are. @throws when it does not come to serve */
+  async #fill(place: WorkerPlace): Promise<Started> {
     const link: WorkerLink = new WorkerLink(fork(program, [], { serialization: 'advanced' }), {
       wished: (wish) => void this.#grant(link, wish),
       told: (message) => {
@@ -181,20 +157,7 @@ export class WorkerGroup implements Lifecycle {
       },
       ceiling: (news) => this.#ceilings.hear(link, news),
     });
-    place.link = link;
-    const since = performance.now();
-    void link.exited.then((how) => {
-      this.#sockets.forget(link);
-      this.#ceilings.forget(link);
-      const served = place.live;
-      place.link = undefined;
-      place.live = false;
-      this.#departed = mergeFamilies([this.#departed, remains(place.metrics)]);
-      place.metrics = [];
-      if (!served || this.#ending) return;
-      if (performance.now() - since >= longLife) place.streak = 0;
-      void this.#replace(place, how);
-    });
+    place.take(link);
     const loaded = this.#loaded;
     const { level } = this.log;
     const answer = await link.ask('start', {
@@ -210,30 +173,14 @@ export class WorkerGroup implements Lifecycle {
     }
     if (this.log.level !== level) await link.ask('level', { level: this.log.level });
     if (this.#state === 'DRAINING') await link.ask('startDraining', {});
-    place.live = true;
-    if (this.#ending) link.kill();
-    void this.#watchOver(place, link);
+    place.serves(link);
     return answer;
   }
 
-  /** Until it ends. One whose event loop hangs serves nobody, and is ended, so that another one takes its place. */
-  async #watchOver(place: Place, link: WorkerLink): Promise<void> {
-    while (place.link === link && !this.#ending) {
-      const asked = performance.now();
-      const answers = await link.ask('ping', {}, hangTime).then(
-        () => true,
-        () => false,
-      );
-      const waited = performance.now() - asked;
-      // Sooner, and it has ended; later, and we have hung ourselves and cannot tell who else has.
-      const hangs = !answers && waited >= hangTime - 1 && waited < hangTime + pingInterval;
-      if (hangs && place.link === link && !this.#ending) {
-        this.log.error('worker hangs and is replaced', { worker: place.worker, pid: link.pid, silent_ms: hangTime });
-        link.kill();
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, pingInterval).unref());
-    }
+  #ended(place: WorkerPlace, link: WorkerLink): void {
+    this.#sockets.forget(link);
+    this.#ceilings.forget(link);
+    this.#groupStats.ended(place);
   }
 
   async #grant(link: WorkerLink, wish: SocketWish): Promise<void> {
@@ -247,32 +194,6 @@ export class WorkerGroup implements Lifecycle {
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
       link.give({ socket, failed: { code, message } });
-    }
-  }
-
-  /** Until somebody is there. */
-  async #replace(place: Place, how: number | string): Promise<void> {
-    for (;;) {
-      place.restarts++;
-      place.streak++;
-      this.#restarts.add();
-      const delay = restartDelay(place.streak);
-      this.log.error('worker ended; another one takes its place', {
-        worker: place.worker,
-        ended: how,
-        delay_ms: delay,
-      });
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      if (this.#ending) return;
-      try {
-        await this.#fill(place);
-        this.log.info('worker replaced', { worker: place.worker, pid: place.link?.pid });
-        return;
-      } catch (error) {
-        how = (error as Error).message;
-        place.link?.kill();
-        if (this.#ending) return;
-      }
     }
   }
 
@@ -308,19 +229,6 @@ export class WorkerGroup implements Lifecycle {
         };
       }),
     );
-  }
-
-  async #render(): Promise<string> {
-    const live = this.#live();
-    await Promise.all(
-      live.map(async (place) => {
-        // One that is too busy to answer has still counted what it had counted.
-        const metrics = await place.link.ask('metrics', {}, patience).catch(() => undefined);
-        if (metrics !== undefined && place.live) place.metrics = metrics;
-      }),
-    );
-    const sources = [await describeFamilies(this.stats), ...this.#places.map(({ metrics }) => metrics), this.#departed];
-    return renderFamilies(mergeFamilies(sources));
   }
 
   async #setLevel(level: LogLevel): Promise<void> {
@@ -410,7 +318,7 @@ export class WorkerGroup implements Lifecycle {
   }
 
   async #drain(): Promise<number> {
-    this.#ending = true;
+    for (const place of this.#places) place.replaceNoMore();
     this.#state = 'DRAINING';
     this.#watch.stop();
     const links = this.#places.flatMap(({ link, live }) => (live && link !== undefined ? [link] : []));
@@ -426,7 +334,7 @@ export class WorkerGroup implements Lifecycle {
 
   /** Stops now. */
   async stop(): Promise<void> {
-    this.#ending = true;
+    for (const place of this.#places) place.replaceNoMore();
     this.#state = 'DRAINING';
     this.#watch.stop();
     await Promise.all(
@@ -462,20 +370,6 @@ export class WorkerGroup implements Lifecycle {
       workers: this.#places.length,
       arguments: process.argv.slice(2),
     };
-  }
-}
-
-/** For the admin, whose metrics are those of all processes. */
-class RenderedElsewhere extends Stats {
-  readonly #render: () => Promise<string>;
-
-  constructor(render: () => Promise<string>) {
-    super();
-    this.#render = render;
-  }
-
-  override render(): Promise<string> {
-    return this.#render();
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { UpstreamError } from '../../../src/http/index.ts';
-import type { RetryPolicyConfig } from '../../../src/router/config.ts';
+import type { RetryPolicyConfig } from '../../../src/router/retry-config.ts';
 import { backOff, compileRetryPolicy, decideRetry, tunnelRetryPolicy } from '../../../src/router/retry-policy.ts';
 import { routeConfig, seeded } from './parts.ts';
 import { connectFailure, reset, staleConnection, upstreamError } from './scripted-cluster.ts';
