@@ -168,8 +168,9 @@ export class WorkerGroup implements Lifecycle {
       level,
     });
     // Meanwhile the others may have been told something that this one has not heard.
-    if (this.#loaded !== loaded) {
-      await link.ask('reload', { reason: 'reloaded meanwhile', dryRun: false, source: sourceOf(this.#loaded) });
+    for (let heard = loaded; heard !== this.#loaded;) {
+      heard = this.#loaded;
+      await link.ask('reload', { reason: 'reloaded meanwhile', dryRun: false, source: sourceOf(heard) });
     }
     if (this.log.level !== level) await link.ask('level', { level: this.log.level });
     if (this.#state === 'DRAINING') await link.ask('startDraining', {});
@@ -274,16 +275,18 @@ export class WorkerGroup implements Lifecycle {
 
   /** One worker says whether it can be had; when it can, all get it. */
   async #offer(loaded: LoadedConfig, reason: string, dryRun: boolean): Promise<ReloadReport> {
-    const [first, ...others] = this.#live();
+    const first = this.#live()[0]?.link;
     if (first === undefined) throw new Error('no worker is there; try again');
     const order = { reason, dryRun, source: sourceOf(loaded) };
-    const report = await first.link.ask('reload', order, reloadPatience);
+    const report = await first.ask('reload', order, reloadPatience);
     if (report.result !== 'applied') return report;
     const before = this.#loaded;
     this.#loaded = loaded;
     this.#loadedAt = new Date();
     const { level } = loaded.config.log;
     if (level !== before.config.log.level) this.log.level = level;
+    // Those who have come meanwhile came with what was good before; who comes now asks by himself.
+    const others = this.#live().filter(({ link }) => link !== first);
     await Promise.all(
       others.map(async ({ worker, link }) => {
         const faults = await link.ask('reload', order, reloadPatience).then(

@@ -289,6 +289,31 @@ describe('workers', () => {
     expect(await group.metric(/^portico_config_last_reload_success /)).toBe(1);
   });
 
+  it('one that comes while another one looks at a new configuration gets it, too', { timeout: 60_000 }, async () => {
+    const app = await startApp();
+    const group = await startGroup(configuration(app.port));
+    const [first, second] = await group.workers();
+    // It will be asked first, and takes its time.
+    process.kill(first!.pid, 'SIGSTOP');
+    onTestFinished(() => {
+      if (runs(first!.pid)) process.kill(first!.pid, 'SIGCONT');
+    });
+    process.kill(second!.pid, 'SIGKILL');
+    await group.process.says(/another one takes its place/);
+    writeFileSync(group.file, configuration(app.port, { version: 2 }));
+    const reloaded = group.post('/reload');
+    await group.process.says(/worker replaced/);
+    process.kill(first!.pid, 'SIGCONT');
+    expect((await reloaded).status).toBe(200);
+    const served = new Set<unknown>();
+    for (let at = 0; at < 500 && served.size < 2; at++) {
+      const { headers } = await ask(group.port);
+      expect(headers['x-version']).toBe('v2');
+      served.add(headers['x-pid']);
+    }
+    expect(served.size).toBe(2);
+  });
+
   it('a dry run is answered by one of them and changes none', { timeout: 30_000 }, async () => {
     const app = await startApp();
     const group = await startGroup(configuration(app.port));
