@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Headers, type BodySink } from '../http/index.ts';
+import { announcedTrailers, Headers, type BodySink } from '../http/index.ts';
 import {
   ChunkedDecoder,
   HeadReader,
@@ -15,7 +15,6 @@ import {
 } from '../http1/index.ts';
 import { readDirectly } from '../socket/read-directly.ts';
 import { belowAnnounced } from './idle-limit.ts';
-import { passableTrailers } from './passable-trailers.ts';
 import {
   isConnectionsOwn,
   type UpstreamAnswer,
@@ -294,11 +293,12 @@ class Exchanging implements BodySink {
     this.#framing = responseFraming(head, this.#request.method);
     if (this.#framing.kind === 'length') this.#left = this.#framing.length;
     else if (this.#framing.kind === 'chunked') this.#decoder = new ChunkedDecoder();
-    const { flat, contentLength } = head.fields;
+    const { flat, contentLength, trailer } = head.fields;
     // An answer to HEAD, and 304, may say how long another answer would be (RFC 9110 §8.6).
     const announces = this.#request.method === 'HEAD' || head.status === 304;
     if (announces && contentLength !== undefined) flat.push('content-length', String(contentLength));
-    this.#answer?.head(head.status, Headers.parsed(flat), lengthOf(this.#framing));
+    const announced = trailer !== undefined && this.#decoder !== undefined ? announcedTrailers(trailer) : undefined;
+    this.#answer?.head(head.status, Headers.parsed(flat), lengthOf(this.#framing), announced);
   }
 
   #readContent(bytes: Buffer): void {
@@ -349,7 +349,7 @@ class Exchanging implements BodySink {
       this.#framing.kind !== 'close' &&
       !bodyless(head, this.#request.method);
     this.#host.settled(reusable, keepAliveTimeout(keepAlive));
-    answer.end(trailers && passableTrailers(trailers));
+    answer.end(trailers);
   }
 
   /** The socket has ended. */
@@ -409,8 +409,11 @@ function renderRequestHead(request: UpstreamRequest, length: number | undefined)
     const name = fields[at]!;
     if (!isConnectionsOwn(name)) text += `${name}: ${fields[at + 1]!}\r\n`;
   }
-  if (length === undefined) text += 'transfer-encoding: chunked\r\n';
-  else if (length > 0 || anticipatesContent.has(request.method)) text += `content-length: ${length}\r\n`;
+  if (length === undefined) {
+    text += 'transfer-encoding: chunked\r\n';
+    const { announced } = request.body;
+    if (announced !== undefined) text += `trailer: ${announced}\r\n`;
+  } else if (length > 0 || anticipatesContent.has(request.method)) text += `content-length: ${length}\r\n`;
   return request.last ? `${text}connection: close\r\n\r\n` : `${text}\r\n`;
 }
 

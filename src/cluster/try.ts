@@ -135,19 +135,20 @@ class Try implements UpstreamAnswer, CancelListener {
     this.#attempt.onInform(status, headers);
   }
 
-  head(status: number, headers: Headers, length: number | undefined): void {
+  head(status: number, headers: Headers, length: number | undefined, announced?: string): void {
     if (this.#phase.name !== 'waiting') return;
     const { lease } = this.#phase;
     this.#touch();
     this.#perTry?.();
-    const body = new BodyStream(length, {
+    const source = {
       resume: () => {
         this.#paused = false;
         this.#touch();
         lease.connection.resume();
       },
       cancel: () => this.#leave(() => lease.discard()),
-    });
+    };
+    const body = new BodyStream(length, source, announced);
     this.#phase = { name: 'answering', lease, body };
     this.#observer.answered(status);
     const { address } = this.#endpoint;

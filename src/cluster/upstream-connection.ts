@@ -25,8 +25,9 @@ export interface UpstreamAnswer {
    * A final status from 200 to 599 and the end-to-end fields, without those that frame the message, except a declared length
    * of an answer that has no content by its nature (RFC 9110 §8.6).
    * @param length bytes of content, when known; 0 where the response cannot have any
+   * @param announced names of trailers that may be passed on, if the app has announced some and the length is unknown
    */
-  head(status: number, headers: Headers, length: number | undefined): void;
+  head(status: number, headers: Headers, length: number | undefined, announced?: string): void;
   /** The answer false asks for silence until `resume`. */
   data(chunk: Uint8Array): boolean;
   /** @param trailers those that may be passed on; undefined when there are none */

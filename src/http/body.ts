@@ -17,6 +17,8 @@ export interface Body {
   readonly length: number | undefined;
   /** All bytes, when they are at hand already and no trailers follow: the writer can send head and body in one write. */
   readonly whole: Uint8Array | undefined;
+  /** Names of trailers that its sender has announced, as the value of a `trailer` field; only where the length is unknown. */
+  readonly announced?: string | undefined;
   pipe(sink: BodySink): void;
   /** Asks for more after the sink answered false. */
   resume(): void;
@@ -67,6 +69,7 @@ const highWaterMark = 64 * 1024;
  */
 export class BodyStream implements Body {
   readonly length: number | undefined;
+  readonly announced: string | undefined;
   readonly #source: BodySource;
   #queue: Uint8Array[] = [];
   #queued = 0;
@@ -80,8 +83,10 @@ export class BodyStream implements Body {
   #trailers: Headers | undefined;
   #error: Error | undefined;
 
-  constructor(length: number | undefined, source: BodySource) {
+  /** @param announced names of trailers, if the length is unknown and the sender has announced some that may be passed on */
+  constructor(length: number | undefined, source: BodySource, announced?: string) {
     this.length = length;
+    this.announced = announced;
     this.#source = source;
   }
 

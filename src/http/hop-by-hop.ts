@@ -2,7 +2,7 @@ import { isToken, type Headers } from './headers.ts';
 
 /**
  * Fields that speak of one connection only (RFC 9110 §7.6.1), and the framing, which each side's codec chooses by itself.
- * `trailer` goes too: trailers are announced again, or not, by who writes them.
+ * `trailer` goes too: what it announces is kept with the body, and announced again by who writes trailers.
  */
 const connectionFields = new Set([
   'connection',

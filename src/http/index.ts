@@ -10,4 +10,5 @@ export * from './request.ts';
 export * from './response.ts';
 export * from './response-flag.ts';
 export * from './time-limit.ts';
+export * from './trailers.ts';
 export * from './upstream-error.ts';

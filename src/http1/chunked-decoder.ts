@@ -1,4 +1,4 @@
-import { Headers } from '../http/index.ts';
+import { Headers, mayTrail } from '../http/index.ts';
 import { isWireFault, wireFault, type WireFault } from './fault.ts';
 import { readFields } from './fields.ts';
 
@@ -16,34 +16,11 @@ const sizeLineBegun = /^(?:[0-9A-Fa-f]{0,13}|[0-9A-Fa-f]{1,13}(?:;[\t\x20-\x7e\x
 /** A beginning of a trailer line, or of the empty line behind the last one. */
 const trailerLineBegun = /^(?:\r?|[!#$%&'*+\-.^`|~0-9A-Za-z]+(?::[\t\x20-\x7e\x80-\xff]*\r?)?)$/;
 
-/** Trailers that would change framing, routing or authentication are dropped (RFC 9110 §6.5.1). */
-const forbiddenTrailers = new Set([
-  'authorization',
-  'cache-control',
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
-  'cookie',
-  'expect',
-  'forwarded',
-  'host',
-  'max-forwards',
-  'proxy-authorization',
-  'range',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'via',
-  'x-real-ip',
-]);
-
 const trailerLimits = { maxHeadersCount: 100, rejectUnderscores: true };
 
 export interface ChunkedSink {
   data(chunk: Buffer): void;
-  /** The last chunk and the trailer section are complete; `rest` is what came behind. */
+  /** The last chunk and the trailer section are complete. @param trailers those that may be passed on @param rest what came behind */
   end(trailers: Headers | undefined, rest: Buffer): void;
 }
 
@@ -121,7 +98,7 @@ export class ChunkedDecoder {
     const fields = readFields(section, 0, trailerLimits);
     if (isWireFault(fields)) return fields;
     const trailers = Headers.parsed(fields.flat);
-    trailers.filter((name) => !forbiddenTrailers.has(name) && !name.startsWith('x-forwarded-'));
+    trailers.filter(mayTrail);
     sink.end(trailers.size === 0 ? undefined : trailers, bytes.subarray(at + consumed));
     return undefined;
   }

@@ -15,6 +15,8 @@ export interface FieldFacts {
   expect: string | undefined;
   te: string | undefined;
   keepAlive: string | undefined;
+  /** Names of fields to come behind the content, as said. */
+  trailer: string | undefined;
 }
 
 const isTokenCode = new Uint8Array(256);
@@ -78,6 +80,7 @@ export function readFields(text: string, start: number, limits: FieldLimits): Fi
     expect: undefined,
     te: undefined,
     keepAlive: undefined,
+    trailer: undefined,
   };
   const end = text.length;
   let at = start;
@@ -164,8 +167,11 @@ function takeSpecial(facts: FieldFacts, lower: string, value: string): WireFault
     case 'keep-alive':
       facts.keepAlive = value;
       return undefined;
+    case 'trailer':
+      facts.trailer = facts.trailer === undefined ? value : `${facts.trailer}, ${value}`;
+      return undefined;
     default:
-      // trailer, http2-settings, proxy-*: of this connection only, and nothing to us.
+      // http2-settings, proxy-*: of this connection only, and nothing to us.
       return undefined;
   }
 }

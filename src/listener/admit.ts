@@ -2,6 +2,7 @@ import {
   Headers,
   isFieldValue,
   localReply,
+  mayTrail,
   removeHopByHop,
   type LocalReply,
   type ResponseFlag,
@@ -123,28 +124,18 @@ function flagOf(status: number): ResponseFlag {
   return status === 413 || status === 414 || status === 431 ? 'LL' : 'DPE';
 }
 
-/** Trailing fields that may be passed on: none that framing, routing or credentials rest on (RFC 9110 §6.5.1). */
+/** Trailing fields that may be passed on. */
 export function trailersFrom(flat: readonly string[], limit: number): Headers | undefined {
   if (flat.length === 0 || flat.length / 2 > limit) return undefined;
   const trailers = new Headers();
   for (let at = 0; at < flat.length; at += 2) {
     const name = flat[at]!;
     const value = flat[at + 1]!;
-    const lower = name.toLowerCase();
-    if (notInTrailers.has(lower) || lower.startsWith('x-forwarded-')) continue;
-    if (name.startsWith(':') || name.includes('_') || !isFieldValue(value)) continue;
+    if (!mayTrail(name.toLowerCase()) || name.startsWith(':') || name.includes('_') || !isFieldValue(value)) continue;
     trailers.append(name, value);
   }
   return trailers.size === 0 ? undefined : trailers;
 }
-
-const notInTrailers = new Set(
-  (
-    'authorization cache-control connection content-encoding content-length content-range content-type cookie expect host ' +
-    'keep-alive max-forwards proxy-authenticate proxy-authorization proxy-connection set-cookie te trailer ' +
-    'transfer-encoding upgrade via forwarded x-real-ip'
-  ).split(' '),
-);
 
 function hasUnderscore(headers: Headers): boolean {
   const { flat } = headers;

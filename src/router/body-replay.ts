@@ -100,7 +100,7 @@ class BodyReplay implements ReplayableBody, BodySink {
     this.detach();
     if (this.#lost) throw new Error('this body cannot be replayed');
     this.#cancelled = undefined;
-    const body = (this.#try = new TryBody(this, this.#source.length));
+    const body = (this.#try = new TryBody(this, this.#source));
     // The try before may have left the client waiting with little in hand.
     if (this.#size < readAhead) this.#wake();
     return body;
@@ -206,6 +206,7 @@ class BodyReplay implements ReplayableBody, BodySink {
 /** The request body as one try sees it. */
 class TryBody implements Body {
   readonly length: number | undefined;
+  readonly announced: string | undefined;
   readonly #replay: BodyReplay;
   #sink: BodySink | undefined;
   #state: 'open' | 'closed' = 'open';
@@ -215,9 +216,10 @@ class TryBody implements Body {
   /** Chunks taken. */
   place = 0;
 
-  constructor(replay: BodyReplay, length: number | undefined) {
+  constructor(replay: BodyReplay, { length, announced }: Body) {
     this.#replay = replay;
     this.length = length;
+    this.announced = announced;
   }
 
   get isRead(): boolean {

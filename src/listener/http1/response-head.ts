@@ -68,6 +68,7 @@ for (let status = 100; status < 600; status++) statusLines[status] = `HTTP/1.1 $
 /**
  * The head of a response as Latin-1 text, ended by the empty line.
  * @param length bytes of content when `plan.framing` is `length`
+ * @param announced names of trailers to announce, only when it is `chunked`
  */
 export function renderResponseHead(
   status: number,
@@ -75,11 +76,13 @@ export function renderResponseHead(
   plan: ResponsePlan,
   length: number,
   date: string,
+  announced?: string,
 ): string {
   let text = statusLines[status]! + renderFields(headers.flat);
   if (!headers.has('date')) text += date;
   if (plan.framing === 'length') text += `Content-Length: ${length}\r\n`;
   else if (plan.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  if (announced !== undefined) text += `Trailer: ${announced}\r\n`;
   return plan.keepAlive ? `${text}\r\n` : `${text}Connection: close\r\n\r\n`;
 }
 

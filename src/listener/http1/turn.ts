@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import {
+  announcedTrailers,
   BodyStream,
   Exchange,
   Headers,
@@ -163,13 +164,15 @@ export class Turn implements Served, WriterHost {
   }
 
   #open(head: RequestHead): Body {
-    const { chunked, contentLength, expect } = head.fields;
+    const { chunked, contentLength, expect, trailer } = head.fields;
     if (!chunked && (contentLength === undefined || contentLength === 0)) return noBody;
-    const stream = new BodyStream(contentLength, {
+    const source = {
       resume: () => this.#socket.resume(),
       // Nobody wants the rest; it is read past, so that the client can read the answer.
       cancel: () => this.#socket.resume(),
-    });
+    };
+    const announced = chunked && trailer !== undefined ? announcedTrailers(trailer) : undefined;
+    const stream = new BodyStream(contentLength, source, announced);
     this.#content = chunked
       ? { kind: 'chunked', decoder: new ChunkedDecoder(), stream }
       : { kind: 'length', left: contentLength!, stream };
@@ -361,6 +364,10 @@ class AwaitedBody implements Body {
 
   get whole(): Uint8Array | undefined {
     return this.#inner.whole;
+  }
+
+  get announced(): string | undefined {
+    return this.#inner.announced;
   }
 
   pipe(sink: BodySink): void {

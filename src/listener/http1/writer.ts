@@ -80,7 +80,8 @@ export class Http1Writer implements ResponseWriter, BodySink {
     else if (status === 204) headers.delete('content-length');
     else if (isLocalReply(response) && length !== undefined && !headers.has('content-length'))
       headers.append('Content-Length', String(length));
-    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#host.date());
+    const announced = plan.framing === 'chunked' ? body.announced : undefined;
+    const head = renderResponseHead(status, headers, plan, length ?? 0, this.#host.date(), announced);
     this.#exchange.responseDuration = this.#host.elapsed();
     this.#state = 'writing';
     if (plan.framing === 'none') {

@@ -1,4 +1,4 @@
-import { Headers, isFieldValue, isToken, type LocalReply } from '../../http/index.ts';
+import { announcedTrailers, Headers, isFieldValue, isToken, type LocalReply } from '../../http/index.ts';
 import { admit, methodNotAllowed, refuse, type AdmissionPolicy } from '../admit.ts';
 import { parseAuthority } from '../authority.ts';
 
@@ -16,6 +16,8 @@ export interface Http2Request {
   readonly clientAddress: string;
   /** What content-length says. */
   readonly length: number | undefined;
+  /** Names of trailers that the client announces and that may be passed on. */
+  readonly announced: string | undefined;
   readonly expectsContinue: boolean;
   /** The answer, when the request must not go further. The other fields then are as received, for the log. */
   readonly refused: LocalReply | undefined;
@@ -42,6 +44,7 @@ class RequestFields {
   host: string | undefined;
   length: number | undefined;
   expect: string | undefined;
+  trailer: string | undefined;
   fault: string | undefined;
   #cookieAt = -1;
 
@@ -95,6 +98,9 @@ class RequestFields {
       case 'expect':
         this.expect = value.toLowerCase();
         break;
+      case 'trailer':
+        this.trailer = this.trailer === undefined ? value : `${this.trailer}, ${value}`;
+        break;
       case 'te':
         if (value.toLowerCase() !== 'trailers') this.fault ??= 'te_not_trailers';
         break;
@@ -138,6 +144,7 @@ export function readHead(
     headers: malformed || fields.fault !== undefined ? new Headers() : headers,
     clientAddress: origin.peer,
     length,
+    announced: undefined,
     expectsContinue: false,
     refused,
     malformed,
@@ -163,6 +170,8 @@ export function readHead(
     headers,
     clientAddress: admitted.clientAddress,
     length,
+    announced:
+      complete || length !== undefined || fields.trailer === undefined ? undefined : announcedTrailers(fields.trailer),
     expectsContinue: expect !== undefined,
     refused: undefined,
     malformed: false,

@@ -5,6 +5,8 @@ import type { Watch } from '../watch.ts';
 export interface RequestBodyOptions {
   /** What content-length says, if it was sent. */
   readonly length: number | undefined;
+  /** Names of trailers that the client announces and that may be passed on. */
+  readonly announced: string | undefined;
   /** Most bytes; 0 is no limit. */
   readonly limit: number;
   /** Called when the body is wanted first, if the client waits for 100 before it sends it. */
@@ -26,10 +28,7 @@ export class Http2RequestBody extends BodyStream {
   #held: boolean;
 
   constructor(options: RequestBodyOptions) {
-    super(options.length, {
-      resume: () => this.#use(),
-      cancel: () => this.#close(),
-    });
+    super(options.length, { resume: () => this.#use(), cancel: () => this.#close() }, options.announced);
     this.#options = options;
     this.#held = options.awaited !== undefined;
   }

@@ -1,6 +1,6 @@
 import { isLocalReply, type Headers, type Response } from '../../http/index.ts';
 import type { FrameWriter, HeaderEncoder } from '../../http2/index.ts';
-import { contentLength, dateName, responseField } from './response-fields.ts';
+import { contentLength, dateName, responseField, trailerName } from './response-fields.ts';
 
 /** Where blocks of fields are written to, one behind the other. */
 export interface BlockTarget {
@@ -12,6 +12,7 @@ export interface BlockTarget {
  * The head of a final response.
  * @param length value of content-length, if there shall be one
  * @param date value of the date field, if the response has none
+ * @param announced names of trailers to announce, if any
  */
 export function writeHead(
   { frames, encoder }: BlockTarget,
@@ -19,12 +20,14 @@ export function writeHead(
   { status, headers }: Response,
   length: string | undefined,
   date: string,
+  announced: string | undefined,
 ): void {
   frames.beginBlock();
   encoder.status(frames, status);
   const dated = writeLines(frames, encoder, headers);
   if (length !== undefined) encoder.field(frames, contentLength, length);
   if (!dated) encoder.field(frames, dateName, date);
+  if (announced !== undefined) encoder.field(frames, trailerName, announced);
   frames.endBlock(stream, endStream);
 }
 

@@ -1,6 +1,6 @@
 import { fieldName, type FieldName } from '../../http2/index.ts';
 
-/** Fields that speak of an HTTP/1 connection or frame a message; the latter we write ourselves (RFC 9113 §8.2.2). */
+/** Fields that speak of an HTTP/1 connection, frame a message or announce trailers; these we write ourselves (RFC 9113 §8.2.2). */
 const notInHttp2 = new Set([
   'connection',
   'keep-alive',
@@ -19,6 +19,7 @@ const longestName = 64;
 const names = new Map<string, FieldName | undefined>();
 
 export const contentLength = fieldName('content-length');
+export const trailerName = fieldName('trailer');
 export const dateName = fieldName('date');
 
 /** The name as HTTP/2 has it, or undefined for a field that does not belong there. */

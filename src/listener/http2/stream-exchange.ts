@@ -106,6 +106,7 @@ export class StreamExchange implements WriterHost, Served {
     this.#receive = new ReceiveWindow(streamWindow);
     this.#body = new Http2RequestBody({
       length: request.length,
+      announced: request.announced,
       limit: policy.maxBody,
       awaited: request.expectsContinue ? () => this.#askForContent() : undefined,
       exchange: this.exchange,

@@ -92,7 +92,8 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
     const length = whole?.byteLength ?? body.length;
     const empty = !hasContent || whole?.byteLength === 0;
     const framing = hasContent ? length?.toString() : declaredLength(response);
-    writeHead(outbound, { stream: this.#host.id, endStream: empty }, response, framing, this.#host.date());
+    const announced = hasContent && length === undefined ? body.announced : undefined;
+    writeHead(outbound, { stream: this.#host.id, endStream: empty }, response, framing, this.#host.date(), announced);
     exchange.responseDuration = this.#host.monotonic() - exchange.started;
     this.#watch.touch();
     this.#host.flushSoon();

@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net';
 import { Client, errors, type Dispatcher } from 'undici';
 import { RequestBodyStream } from './request-body-stream.ts';
-import { passableTrailers } from '../../../src/cluster/passable-trailers.ts';
 import {
   isConnectionsOwn,
   type UpstreamAnswer,
   type UpstreamConnection,
   type UpstreamRequest,
 } from '../../../src/cluster/upstream-connection.ts';
-import { Headers, removeHopByHop } from '../../../src/http/index.ts';
+import { Headers, mayTrail, removeHopByHop } from '../../../src/http/index.ts';
 import { readResponseHead } from './response-head.ts';
 import type { ExchangeFailure } from '../../../src/cluster/upstream-socket.ts';
 
@@ -149,7 +148,9 @@ export class UndiciConnection implements UpstreamConnection {
         if (closeDelimited && this.#socketError !== undefined) {
           return answer.fail({ kind: 'reset', cause: this.#socketError }, false);
         }
-        answer.end(passableTrailers(Headers.parsed(lines(controller.rawTrailers))));
+        const trailers = Headers.parsed(lines(controller.rawTrailers));
+        trailers.filter(mayTrail);
+        answer.end(trailers.size === 0 ? undefined : trailers);
       },
       onResponseError: (_controller, error) => {
         this.#controller = undefined;
