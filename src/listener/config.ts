@@ -121,6 +121,13 @@ export const listenerSchema = v.strictObject({
     ),
     'portico',
   ),
+  early_hints: v.optional(
+    doc(
+      "Pass the app's 103 answers on to clients; some old clients take them for the final answer.",
+      v.boolean('must be true or false'),
+    ),
+    true,
+  ),
   path_with_escaped_slashes_action: v.optional(
     doc(
       'What to do with %2F, %5C and \\ in a path: reject answers 400.',

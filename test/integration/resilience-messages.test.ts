@@ -84,6 +84,16 @@ it('RE21 interim answers are passed on in order, to HTTP/1.1 and HTTP/2, and the
   expect([second.interim, second.status, second.body]).toEqual([[103, 103, 103, 102], 200, 'hello']);
 });
 
+it('RE21 with early_hints off 103 alone is left out, over HTTP/1.1 and HTTP/2', async () => {
+  const early = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n';
+  const upstream = await startUpstream(answering(`${early}HTTP/1.1 102 Processing\r\n\r\n${early}${ok}`));
+  const portico = await startFront([upstream.address], { listener: { early_hints: false } });
+  const result = await probe(portico.port());
+  expect([result.interim, result.status, result.body]).toEqual([[102], 200, 'hello']);
+  const second = await overHttp2(portico.port());
+  expect([second.interim, second.status, second.body]).toEqual([[102], 200, 'hello']);
+});
+
 it('RE22 an app that is silent, or only sends interim answers, gives 504 at the timeout', async () => {
   const upstream = await startUpstream([
     async (connection) => {

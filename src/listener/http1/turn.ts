@@ -101,6 +101,10 @@ export class Turn implements Served, WriterHost {
     return this.#head?.minor !== 0;
   }
 
+  get earlyHints(): boolean {
+    return this.#context.config.early_hints;
+  }
+
   date(): string {
     return this.#context.date();
   }

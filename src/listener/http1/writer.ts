@@ -15,6 +15,8 @@ import { renderInterim, renderResponseHead, type ResponsePlan } from './response
 /** What a writer must know of the turn that it writes for. */
 export interface WriterHost {
   readonly http11: boolean;
+  /** 103 is passed on. */
+  readonly earlyHints: boolean;
   /** `date: …\r\n` (RFC 9110 §6.6.1). */
   date(): string;
   /** Whether the connection may go on; asked when the head is written. */
@@ -60,6 +62,7 @@ export class Http1Writer implements ResponseWriter, BodySink {
   inform(status: number, headers: Headers): void {
     // 100 is ours to give, 101 would leave HTTP, and HTTP/1.0 knows neither (RFC 9110 §15.2).
     if (this.started || status <= 101 || status > 199 || !this.#host.http11) return;
+    if (status === 103 && !this.#host.earlyHints) return;
     this.#watch.touch();
     this.#socket.write(renderInterim(status, headers), 'latin1');
   }

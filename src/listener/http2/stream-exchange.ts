@@ -250,6 +250,10 @@ export class StreamExchange implements WriterHost, Served {
 
   // What the writer asks for.
 
+  get earlyHints(): boolean {
+    return this.#host.context.config.early_hints;
+  }
+
   flushSoon(): void {
     this.#host.flushSoon();
   }

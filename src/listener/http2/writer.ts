@@ -9,6 +9,8 @@ import { declaredLength, writeHead, writeInterim, writeTrailers } from './respon
 export interface WriterHost {
   readonly id: number;
   readonly outbound: Outbound;
+  /** 103 is passed on. */
+  readonly earlyHints: boolean;
   /** What has been written leaves soon. */
   flushSoon(): void;
   /** The last byte of the answer has been handed to the connection. */
@@ -69,6 +71,7 @@ export class Http2Writer implements ResponseWriter, BodySink, Sender {
 
   inform(status: number, headers: Headers): void {
     if (this.started || status <= 101 || status > 199) return;
+    if (status === 103 && !this.#host.earlyHints) return;
     this.#watch.touch();
     this.#interim(status, headers);
   }
