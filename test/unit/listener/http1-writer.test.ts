@@ -35,6 +35,7 @@ describe('the writer of a response', () => {
     });
     const writer = new Http1Writer(socket, exchange, watch, {
       http11: true,
+      earlyHints: true,
       date: () => '',
       mayKeepAlive: () => true,
       elapsed: () => 0,
