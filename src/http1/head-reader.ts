@@ -1,3 +1,4 @@
+import { appendBytes } from './append-bytes.ts';
 import { wireFault, type WireFault } from './fault.ts';
 
 const headEnd = Buffer.from('\r\n\r\n');
@@ -19,10 +20,7 @@ export interface ReadHead {
 export class HeadReader {
   readonly #limit: number;
   readonly #tooLarge: WireFault;
-  /**
-   * Room for an unfinished head, of which `#length` bytes are here. Grows by doubling: drips must not cost a copy each. Of its own,
-   * not cut from a larger piece of memory, which it would keep for as long as the client takes.
-   */
+  /** Room for an unfinished head, of which `#length` bytes are here. Memory of its own: see {@link appendBytes}. */
   #room: Buffer | undefined;
   #length = 0;
   #emptyLines = 0;
@@ -66,15 +64,8 @@ export class HeadReader {
   }
 
   #append(chunk: Buffer): Buffer {
-    const length = this.#length + chunk.length;
-    let room = this.#room!;
-    if (length > room.length) {
-      room = Buffer.allocUnsafeSlow(Math.max(length, room.length * 2));
-      this.#room!.copy(room, 0, 0, this.#length);
-      this.#room = room;
-    }
-    chunk.copy(room, this.#length);
-    return room.subarray(0, length);
+    this.#room = appendBytes(this.#room!, this.#length, chunk);
+    return this.#room.subarray(0, this.#length + chunk.length);
   }
 
   #keep(bytes: Buffer): void {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Downstream, LocalReply } from '../../http/index.ts';
-import { HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
+import { appendBytes, HeadReader, isWireFault, parseRequestHead, type WireFault } from '../../http1/index.ts';
 import { readAsStream, readDirectly } from '../../socket/read-directly.ts';
 import { refuse } from '../admit.ts';
 import type { ConnectionCut } from '../cut-connections.ts';
@@ -146,17 +146,8 @@ export class Http1Connection {
 
   /** Bytes of the next request, whose turn has not come. */
   #keep(bytes: Buffer): void {
-    const length = this.#waitingBytes + bytes.length;
-    if (this.#waitingBytes === 0) this.#waiting = bytes;
-    else {
-      if (length > this.#waiting.length) {
-        const room = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#waiting.length));
-        this.#waiting.copy(room, 0, 0, this.#waitingBytes);
-        this.#waiting = room;
-      }
-      bytes.copy(this.#waiting, this.#waitingBytes);
-    }
-    this.#waitingBytes = length;
+    this.#waiting = this.#waitingBytes === 0 ? bytes : appendBytes(this.#waiting, this.#waitingBytes, bytes);
+    this.#waitingBytes += bytes.length;
     if (this.#waitingBytes > mostWaiting) this.#socket.pause();
   }
 
