@@ -39,10 +39,7 @@ const unused = new UnusedConnections<string, { endpoint: string; idleSince: numb
 const members = new Members<object>();
 const leaving: (() => void)[] = [];
 const tokens = new VerifiedTokens(100, 100);
-const [one] = ['token', 'another'].map((token) => {
-  tokens.add(token, { claims: {}, headers: [], key: '', from: 0, until: Infinity });
-  return token;
-});
+for (const token of ['one', 'other']) tokens.add(token, { claims: {}, headers: [], key: '', from: 0, until: Infinity });
 const connections = Array.from({ length: together }, (_, index) => ({ endpoint: `${index % 2}`, idleSince: index }));
 
 console.log(
@@ -62,7 +59,7 @@ console.log(
     }),
     tokens: growth(() => {
       something();
-      tokens.get(one!, 1);
+      tokens.get('one', 1);
     }),
   }),
 );

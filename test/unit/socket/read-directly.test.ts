@@ -59,14 +59,19 @@ class Heard {
   }
 }
 
+function hearing(near: Socket): Heard {
+  const heard = new Heard();
+  readDirectly(near, heard.reader);
+  return heard;
+}
+
 describe.each([
   ['TCP', tcpPair],
   ['TLS', tlsPair],
 ])('a socket of %s that is read directly', (_name, makePair) => {
   test('tells its reader every byte, in order', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     const sent = Array.from({ length: 40_000 }, (_, index) => String(index)).join();
     far.write(sent);
     expect(await heard.until(sent.length)).toBe(sent);
@@ -74,8 +79,7 @@ describe.each([
 
   test('does not write over what it has told', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     far.write('first');
     await heard.until(5);
     far.write('other');
@@ -85,8 +89,7 @@ describe.each([
 
   test('makes no ArrayBuffer for every read: this Node.js can be read from directly', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     for (let length = 5; length <= 20; length += 5) {
       far.write('piece');
       await heard.until(length);
@@ -99,8 +102,7 @@ describe.each([
 
   test('keeps what comes while it is paused, and tells it afterwards', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     far.write('before ');
     await heard.until(7);
     near.pause();
@@ -134,8 +136,7 @@ describe.each([
     const [first] = (await once(near, 'data')) as [Buffer];
     near.pause();
     expect(String(first)).toBe('seen ');
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     near.unshift(first);
     near.resume();
     far.write('and new');
@@ -144,8 +145,7 @@ describe.each([
 
   test('says when the other side has ended', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     far.end('bye');
     await once(near, 'end');
     expect(heard.text).toBe('bye');
@@ -153,8 +153,7 @@ describe.each([
 
   test('is read as a stream again by who gets it next', async () => {
     const { far, near } = await makePair();
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     far.write('mine');
     await heard.until(4);
     readAsStream(near, heard.reader);
@@ -174,8 +173,7 @@ describe.each([
   test('is read as a stream where Node.js offers nothing else', async () => {
     const { far, near } = await makePair();
     Object.defineProperty((near as unknown as { _handle: object })._handle, 'useUserBuffer', { value: undefined });
-    const heard = new Heard();
-    readDirectly(near, heard.reader);
+    const heard = hearing(near);
     far.write('all the same');
     expect(await heard.until(12)).toBe('all the same');
   });
@@ -183,11 +181,7 @@ describe.each([
 
 test('sockets that are read at the same time do not hear each other', async () => {
   const pairs = await Promise.all(Array.from({ length: 20 }, tcpPair));
-  const heard = pairs.map(({ near }) => {
-    const one = new Heard();
-    readDirectly(near, one.reader);
-    return one;
-  });
+  const heard = pairs.map(({ near }) => hearing(near));
   for (let round = 0; round < 50; round++)
     pairs.forEach(({ far }, index) => far.write(`${String(index).padStart(2, '0')}:${round % 10};`));
   await Promise.all(heard.map((one) => one.until(5 * 50)));
